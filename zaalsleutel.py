@@ -1,0 +1,93 @@
+"""The command: `zaalsleutel <room> ...` hands over to that room's own command line.
+
+A room is imported when it is named and not before: the controller on a Pi Zero never loads the hub, the hub needs no
+GPIO, and `--help` loads neither. That is why this file uses the standard library only.
+
+    zaalsleutel --help                  the rooms
+    zaalsleutel door run --config F     everything after the room is the room's own business
+"""
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+USAGE_ERROR = 2  # the exit status of a command line that cannot be understood, as in click and argparse
+
+
+class Room(NamedTuple):
+    """Where a room's command line is (`module:attribute`, a Typer app), the extra it needs, and one line about it."""
+
+    target: str
+    extra: str
+    summary: str
+
+
+ROOMS = {
+    "door": Room("controller.cli:app", "door", "the controller: run it, ask it why, make its lock safe"),
+    "camera": Room("controller.camera.cli:app", "door", "the process that reads QR codes at the door"),
+    "agent": Room("sync.agent.cli:app", "door", "the door's end of the link"),
+    "hub": Room("sync.hub.cli:app", "hub", "the other end: issuer, collector, store and API"),
+    "list": Room("sync.hub.list_cli:app", "hub", "make and inspect code lists"),
+    "keys": Room("sync.hub.keys_cli:app", "hub", "make signing keys"),
+    "audit": Room("sync.hub.audit_cli:app", "hub", "verify an exported log"),
+    "qr": Room("controller.camera.cli:qr_app", "door", "read QR codes from image files"),
+    "sim": Room("simulator.cli:app", "door,hub", "virtual door hardware and the demo"),
+}
+
+
+def usage() -> str:
+    """The text of `zaalsleutel --help`: every room with one line."""
+    width = max(map(len, ROOMS))
+    rooms = "\n".join(f"  {name:{width}}  {room.summary}" for name, room in ROOMS.items())
+    return (
+        "Usage: zaalsleutel ROOM [ARGUMENTS]...\n\n"
+        f"Rooms (zaalsleutel ROOM --help tells more):\n{rooms}\n\n"
+        "Options:\n  --help     this text\n  --version  the installed version"
+    )
+
+
+def enter(name: str, arguments: Sequence[str]) -> None:
+    """Import the room and run its command line, which ends by raising SystemExit.
+
+    A third-party package that is not installed ends in one sentence that names the extra; a module of ours that is
+    missing is a broken installation and keeps its traceback.
+    """
+    room = ROOMS[name]
+    module_name, attribute = room.target.split(":")
+    try:
+        app = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in {"controller", "hal", "simulator", "sync"}:
+            raise
+        sys.exit(_refuse(f"`{name}` needs the package {missing}: pip install 'zaalsleutel[{room.extra}]'"))
+    app(args=list(arguments), prog_name=f"zaalsleutel {name}")
+
+
+def _refuse(sentence: str) -> int:
+    print(f"zaalsleutel: {sentence}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script. Returns the exit status, or leaves by the room's own SystemExit."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    match list(arguments):
+        case []:
+            print(usage(), file=sys.stderr)
+            return USAGE_ERROR
+        case ["--help" | "-h" | "help", *_]:
+            print(usage())
+        case ["--version", *_]:
+            print(f"zaalsleutel {importlib.metadata.version('zaalsleutel')}")
+        case [name, *rest] if name in ROOMS:
+            enter(name, rest)
+        case [name, *_]:
+            return _refuse(f"no room called {name!r}; the rooms are {', '.join(ROOMS)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
