@@ -1,0 +1,112 @@
+"""JSON and base64url with exactly one accepted spelling.
+
+Two parsers that read the same bytes differently are how signed documents are forged, so every reader here is
+strict: UTF-8 only, no duplicate member names, no NaN, base64url unpadded with its unused bits zero (RFC 4648
+section 3.5), and `canonical` gives the one byte string of a value (the subset of RFC 8785 that needs no
+floats: members sorted, no white space, UTF-8 unescaped).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from controller.formats.errors import Refused
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: object) -> bytes:
+    """The one JSON spelling of `value` (structs, dicts, lists, str, int, bool, None)."""
+    return _encoder.encode(value)
+
+
+def b64(data: bytes) -> str:
+    """base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64(text: str, where: str) -> bytes:
+    """The bytes of canonical base64url. Raises Refused `bad_base64` for padding, foreign characters, or
+    unused bits that are not zero."""
+    try:
+        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except (ValueError, binascii.Error):
+        raise Refused("bad_base64", where, "not base64url") from None
+    if b64(data) != text:
+        raise Refused("bad_base64", where, "not the canonical base64url of its bytes")
+    return data
+
+
+def parse_object(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object. Raises Refused `not_json` or `duplicate_member`."""
+    value = _loads(data, where, _unique)
+    if not isinstance(value, dict):
+        raise Refused("not_json", where, "not a JSON object")
+    return value
+
+
+def decode(data: bytes, kind: type[T], where: str) -> T:
+    """`data` as the struct `kind`: duplicate names, unknown and missing members and values out of range are
+    refused (`not_json`, `duplicate_member`, `bad_schema`; `where` then names the member)."""
+    # msgspec takes the last of two members with one name; a first pass that keeps nothing finds them.
+    _loads(data, where, _unique_names_only)
+    try:
+        return msgspec.json.decode(data, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        text, place = split_place(str(error))
+        raise Refused("bad_schema", f"{where}{place}", text) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused("not_json", where, "not JSON") from None
+
+
+def convert(value: object, kind: type[T], where: str) -> T:
+    """A parsed value as the struct `kind`; refuses like `decode`."""
+    try:
+        return msgspec.convert(value, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        text, place = split_place(str(error))
+        raise Refused("bad_schema", f"{where}{place}", text) from None
+
+
+def split_place(message: str) -> tuple[str, str]:
+    """msgspec's 'text - at `$.a[3].b`' as (text, '.a[3].b')."""
+    text, _, place = message.partition(" - at `$")
+    return text, place.rstrip("`")
+
+
+def _loads(data: bytes, where: str, hook: Any) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=hook, parse_constant=_no_constant)
+    except _DuplicateMember as error:
+        raise Refused("duplicate_member", where, "a member name occurs twice") from error
+    except (ValueError, RecursionError):
+        raise Refused("not_json", where, "not JSON in UTF-8") from None
+
+
+class _DuplicateMember(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _DuplicateMember
+    return members
+
+
+def _unique_names_only(pairs: list[tuple[str, Any]]) -> None:
+    # Returning nothing lets each object go as soon as it is read: checking 2 MiB costs no 20 MiB.
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _DuplicateMember
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)

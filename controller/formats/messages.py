@@ -1,0 +1,155 @@
+"""What is said on the controller's sockets: one JSON object a line, its `type` first among equals.
+
+A socket is a role. No message here opens the door: the camera can say "I read this", the agent can hand over what
+the controller verifies itself, the display can look.
+
+    camera.sock    -> CameraRead, CameraAlive
+    sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState
+    display.sock                                <- PublicState
+    admin.sock     -> AskStatus                 <- Status
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from controller.formats.code_list import DoorId, Language, Seconds
+from controller.formats.encoding import canonical, decode
+from controller.formats.errors import Refused
+from controller.formats.event import ClockState, Sequence
+
+M = TypeVar("M")
+
+
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class CameraRead(_Message, frozen=True, tag="read"):
+    """The camera process read this text. Of a longer text only the start is sent: it is foreign anyway."""
+
+    text: Annotated[str, Meta(max_length=300)]
+
+
+class CameraAlive(_Message, frozen=True, tag="alive"):
+    """Every few seconds while the camera delivers frames (`frames` since the last one; 0 = none came)."""
+
+    frames: Annotated[int, Meta(ge=0)]
+
+
+class Deliver(_Message, frozen=True, tag="deliver"):
+    """An envelope from the hub, unopened. The controller verifies it; the agent could not."""
+
+    kind: Literal["trust", "list", "receipt", "ask", "command"]
+    body: str
+
+
+class Link(_Message, frozen=True, tag="link"):
+    """Whether the agent has a session with the broker."""
+
+    up: bool
+
+
+class Hello(_Message, frozen=True, tag="hello"):
+    """First line to the agent: which door this is and which CAs (PEM) to believe."""
+
+    door: DoorId
+    authorities: tuple[str, ...]
+
+
+class SendBatch(_Message, frozen=True, tag="batch"):
+    """The one batch in flight; replaces any earlier one. `body` is a `Batch` as text, `last` its last record."""
+
+    last: Sequence
+    body: str
+
+
+class SendState(_Message, frozen=True, tag="state"):
+    """The door's signed state report, to be kept at the broker; replaces any earlier one."""
+
+    body: str
+
+
+class PublicState(_Message, frozen=True, tag="public"):
+    """What anybody standing at the door may know. `shown` is the current answer, `until` when it ends (UTC ms)."""
+
+    door: DoorId
+    at: int
+    languages: tuple[Language, ...]
+    help: str
+    shown: str
+    reason: str | None
+    opens_at: Seconds | None
+    digits: int
+    wait_s: int | None
+    faults: tuple[str, ...]
+
+
+class AskStatus(_Message, frozen=True, tag="status"):
+    """Asks for the unit's `Status`."""
+
+
+class Status(_Message, frozen=True, tag="status"):
+    """Everything staff want to know of a unit; no secrets, no grants."""
+
+    door: DoorId
+    at: int
+    clock: ClockState
+    list_version: int | None
+    list_hash: str | None
+    valid_until: Seconds | None
+    grants: int
+    trust_version: int
+    log: str
+    seq: int
+    receipt_seq: int
+    unsent: int
+    posture: str
+    tries: int
+    inside: int
+    faults: tuple[str, ...]
+    linked: bool
+    released: bool
+
+
+FromCamera = CameraRead | CameraAlive
+FromAgent = Deliver | Link
+ToAgent = Hello | SendBatch | SendState
+
+
+def encode_line(message: msgspec.Struct) -> bytes:
+    """One line, with its end."""
+    return canonical(message) + b"\n"
+
+
+def decode_line(line: bytes, kind: type[M], where: str) -> M:
+    """One line without its end as a message of `kind`. Raises Refused."""
+    return decode(line, kind, where)
+
+
+class LineBuffer:
+    """Cuts a byte stream into lines of at most `max_bytes`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that are now complete, without their ends. Raises Refused `too_large` when a line grows over
+        the limit; the stream is of no use after that."""
+        start = len(self._buffer)
+        self._buffer += data
+        lines = []
+        while (end := self._buffer.find(b"\n", start)) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            start = 0
+            if len(line) > self._max_bytes:
+                raise Refused("too_large", "line", f"over {self._max_bytes} bytes")
+            lines.append(line)
+        if len(self._buffer) > self._max_bytes:
+            raise Refused("too_large", "line", f"over {self._max_bytes} bytes")
+        return lines

@@ -1,0 +1,43 @@
+"""The door's report of itself, signed as `zs-state-1` and retained at the broker.
+
+Signed, because the hub takes its next statement number and receipt number from what doors report: an agent that
+could invent a number could run the sequence to its end.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from controller.formats.code_list import DoorId
+from controller.formats.encoding import decode
+from controller.formats.event import ClockState, Hash, LogId
+
+STATE_TYP = "zs-state-1"
+MAX_BYTES = 16 << 10
+# The broker publishes this in the door's name when its link dies. It is unsigned, so it is only a hint.
+OFFLINE = b'{"offline":true}'
+
+
+class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`at` is UTC milliseconds by the door's clock; `list_version` 0 and `list_hash` null without a list; `receipt`
+    is the highest receipt number accepted, `log` and `seq` the newest record; `posture` and `faults` are words."""
+
+    door: DoorId
+    at: Annotated[int, Meta(ge=0, lt=1 << 53)]
+    clock: ClockState
+    list_version: Annotated[int, Meta(ge=0, lt=1 << 32)]
+    list_hash: Hash | None
+    trust_version: Annotated[int, Meta(ge=0)]
+    receipt: Annotated[int, Meta(ge=0, lt=1 << 40)]
+    log: LogId
+    seq: Annotated[int, Meta(ge=0, lt=1 << 53)]
+    posture: str
+    faults: Annotated[tuple[str, ...], Meta(max_length=64)]
+
+
+def parse_state(payload: bytes) -> StateReport:
+    """A state report whose signature already held. Raises Refused."""
+    return decode(payload, StateReport, "state")
