@@ -186,7 +186,7 @@ def check(code_list: CodeList) -> None:
             raise Refused("bad_list", f"list.closures[{index}]", "ends before it starts")
     for index, grant in enumerate(code_list.grants):
         _check_windows(grant.windows, f"list.grants[{index}].windows")
-        credentials = [entry.credential for entry in (*grant.pins, *grant.qrs)]
+        credentials = [pin.credential for pin in grant.pins] + [qr.credential for qr in grant.qrs]
         _unique(credentials, f"list.grants[{index}]", "a credential id")
     _unique((grant.id for grant in code_list.grants), "list.grants", "a grant id")
     # One dictionary look-up decides a PIN, so a verifier may belong to one grant only.
