@@ -2,7 +2,8 @@
 
 Rules for every driver:
 
-- MUST NOT block its caller. Only `open` of a camera MAY take long (5 s), because it has a process to itself.
+- MUST NOT block its caller. Only `open` (5 s) and `read` of a camera MAY, because it has a process to itself, and any
+  `close` MAY take 1 s.
 - MUST raise only `hal.errors.HardwareFault` and its children (`ValueError` for an argument that breaks the contract).
 - MUST be safe to `close` twice, and after a fault. Nothing else may be called after `close`.
 - MUST NOT read a wall clock, write a file or log; time inside a driver is `time.monotonic`.
@@ -70,7 +71,10 @@ class Contact(Protocol):
         """Descriptor that is readable when `read` has changes."""
 
     def read(self) -> list[bool]:
-        """The debounced changes since the last call, oldest first, True = became active."""
+        """The debounced changes since the last call, oldest first, True = became active.
+
+        Raises `DeviceLost` when the line can no longer be read.
+        """
 
     def close(self) -> None:
         """Stop watching and give the line back."""
