@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 USAGE_ERROR = 2  # the exit status of a command line that cannot be understood, as in click and argparse
+OUR_PACKAGES = frozenset({"controller", "hal", "simulator", "sync"})
 
 
 class Room(NamedTuple):
-    """Where a room's command line is (`module:attribute`, a Typer app), the extra it needs, and one line about it."""
+    """Where a room's command line is (`module:attribute`, a Typer app), the extras it needs, and one line about it."""
 
     target: str
-    extra: str
+    extras: str
     summary: str
 
 
@@ -37,6 +38,23 @@ ROOMS = {
 }
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script. Returns the exit status, or leaves by the room's own SystemExit."""
+    match list(sys.argv[1:] if arguments is None else arguments):
+        case ["--help" | "-h" | "help", *_]:
+            print(usage())
+            return 0
+        case ["--version", *_]:
+            print(f"zaalsleutel {importlib.metadata.version('zaalsleutel')}")
+            return 0
+        case [name, *rest] if name in ROOMS:
+            return enter(name, rest)
+        case [name, *_]:
+            return _refuse(f"no room called {name!r}; the rooms are {', '.join(ROOMS)}")
+        case _:
+            return _refuse(f"which room?\n\n{usage()}")
+
+
 def usage() -> str:
     """The text of `zaalsleutel --help`: every room with one line."""
     width = max(map(len, ROOMS))
@@ -48,45 +66,28 @@ def usage() -> str:
     )
 
 
-def enter(name: str, arguments: Sequence[str]) -> None:
-    """Import the room and run its command line, which ends by raising SystemExit.
+def enter(name: str, arguments: Sequence[str]) -> int:
+    """Import the room and run its command line, which normally leaves by raising SystemExit.
 
-    A third-party package that is not installed ends in one sentence that names the extra; a module of ours that is
-    missing is a broken installation and keeps its traceback.
+    A third-party package that is not installed, found out now or later inside the room, ends in one sentence that names
+    the extra. A missing module of ours is a broken installation and keeps its traceback.
     """
     room = ROOMS[name]
     module_name, attribute = room.target.split(":")
     try:
         app = getattr(importlib.import_module(module_name), attribute)
+        app(args=list(arguments), prog_name=f"zaalsleutel {name}")
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in {"controller", "hal", "simulator", "sync"}:
+        package = (error.name or "").partition(".")[0]
+        if package in OUR_PACKAGES:
             raise
-        sys.exit(_refuse(f"`{name}` needs the package {missing}: pip install 'zaalsleutel[{room.extra}]'"))
-    app(args=list(arguments), prog_name=f"zaalsleutel {name}")
-
-
-def _refuse(sentence: str) -> int:
-    print(f"zaalsleutel: {sentence}", file=sys.stderr)
-    return USAGE_ERROR
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The console script. Returns the exit status, or leaves by the room's own SystemExit."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    match list(arguments):
-        case []:
-            print(usage(), file=sys.stderr)
-            return USAGE_ERROR
-        case ["--help" | "-h" | "help", *_]:
-            print(usage())
-        case ["--version", *_]:
-            print(f"zaalsleutel {importlib.metadata.version('zaalsleutel')}")
-        case [name, *rest] if name in ROOMS:
-            enter(name, rest)
-        case [name, *_]:
-            return _refuse(f"no room called {name!r}; the rooms are {', '.join(ROOMS)}")
+        return _refuse(f"`{name}` needs the package {package}: pip install 'zaalsleutel[{room.extras}]'")
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"zaalsleutel: {reason}", file=sys.stderr)
+    return USAGE_ERROR
 
 
 if __name__ == "__main__":

@@ -1,0 +1,23 @@
+"""What holds for every test: the order they run in and how hypothesis searches."""
+
+import hypothesis
+import pytest
+
+# No deadline: a shared machine may stall any single example. The blob in a failure report repeats that very example.
+hypothesis.settings.register_profile("zaalsleutel", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("zaalsleutel")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests first, then the stories, and those one after the other.
+
+    A story starts a broker, a hub and a door: two at once on two cores would wait for each other's processes.
+    """
+    for item in items:
+        if _is_story(item):
+            item.add_marker(pytest.mark.xdist_group("stories"))
+    items.sort(key=_is_story)
+
+
+def _is_story(item: pytest.Item) -> bool:
+    return item.get_closest_marker("e2e") is not None
