@@ -17,7 +17,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from controller.formats.encoding import canonical, decode
+from controller.formats.encoding import canonical, decode, whole
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 
@@ -29,12 +29,14 @@ Language = Literal["nl", "fr", "de", "en"]
 PostureState = Literal["controlled", "unlocked", "lockdown"]
 ClosureReason = Literal["room_closed", "room_not_ready"]
 
-DoorId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+DoorId = Annotated[str, Meta(pattern=whole(r"[a-z0-9-]{1,40}"))]
+Id = Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_.:-]{1,64}"))]
 Seconds = Annotated[int, Meta(ge=0, le=1 << 40)]
 # base64url of 32 and 16 bytes, unused bits zero
-Bytes32 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
-Bytes16 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{21}[AQgw]$")]
+Bytes32 = Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"))]
+Bytes16 = Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_-]{21}[AQgw]"))]
+# Whole numbers stay below 2^53, so that JavaScript and every double keeps them exact.
+Counter = Annotated[int, Meta(ge=1, lt=1 << 53)]
 # A statement number is the hub-wide sequence lists and passes share; a pass carries it in 4 bytes.
 StatementNumber = Annotated[int, Meta(ge=1, lt=1 << 32)]
 Window = tuple[Seconds, Seconds]
@@ -127,7 +129,7 @@ class Policy(_Strict, frozen=True, kw_only=True):
     early_hint_s: Annotated[int, Meta(ge=0, le=86_400)] = 7_200
     log_failure: Literal["grant", "refuse"] = "grant"
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=4)] = ("nl",)
-    help: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
+    help: Annotated[str, Meta(max_length=500, pattern=whole(r"[^\x00-\x1f\x7f]*"))] = ""
     passes: bool = True
     staff_qr: bool = False
 
@@ -137,7 +139,7 @@ class CodeList(_Strict, frozen=True, kw_only=True):
     is the issuer's word that losing nearly all grants at once is meant."""
 
     door: DoorId
-    epoch: Annotated[int, Meta(ge=1)]
+    epoch: Counter
     version: StatementNumber
     issued: Seconds
     refresh_after: Seconds

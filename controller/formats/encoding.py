@@ -1,9 +1,9 @@
 """JSON and base64url with exactly one accepted spelling.
 
 Two parsers that read the same bytes differently are how signed documents are forged, so every reader here is
-strict: UTF-8 only, no duplicate member names, no NaN, base64url unpadded with its unused bits zero (RFC 4648
-section 3.5), and `canonical` gives the one byte string of a value (the subset of RFC 8785 that needs no
-floats: members sorted, no white space, UTF-8 unescaped).
+strict: UTF-8 only, no duplicate member names, no half of a surrogate pair, no NaN, base64url unpadded with its unused
+bits zero (RFC 4648 section 3.5), and `canonical` gives the one byte string of a value (the subset of RFC 8785 with
+whole numbers and ASCII member names only: members sorted, no white space, UTF-8 unescaped).
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ from controller.formats.errors import Refused
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder(order="sorted")
+
+# An error may quote a word of the input (an unknown member's name); this much of it, and only printable.
+QUOTED_CHARS = 120
+
+
+def whole(pattern: str) -> str:
+    """A regular expression that matches nothing but the whole text. In Python `$` alone also matches before a line feed
+    at the end, so `"hall-1\\n"` would pass for a door id; this spelling means the same in every dialect."""
+    return rf"^{pattern}$(?!\n)"
 
 
 def canonical(value: object) -> bytes:
@@ -46,25 +55,31 @@ def unb64(text: str, where: str) -> bytes:
 
 
 def parse_object(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object. Raises Refused `not_json` or `duplicate_member`."""
+    """A small JSON object of any shape (a header, a key file). Raises Refused `not_json` or `duplicate_member`."""
     value = _loads(data, where, _unique)
     if not isinstance(value, dict):
         raise Refused("not_json", where, "not a JSON object")
+    try:
+        canonical(value)
+    except UnicodeEncodeError:
+        raise Refused("not_json", where, "half of a surrogate pair") from None
     return value
 
 
 def decode(data: bytes, kind: type[T], where: str) -> T:
     """`data` as the struct `kind`: duplicate names, unknown and missing members and values out of range are
-    refused (`not_json`, `duplicate_member`, `bad_schema`; `where` then names the member)."""
-    # msgspec takes the last of two members with one name; a first pass that keeps nothing finds them.
-    _loads(data, where, _unique_names_only)
+    refused (`not_json`, `bad_schema`, `duplicate_member`; `where` then names the member)."""
     try:
-        return msgspec.json.decode(data, type=kind, strict=True)
+        value = msgspec.json.decode(data, type=kind, strict=True)
     except msgspec.ValidationError as error:
         text, place = split_place(str(error))
         raise Refused("bad_schema", f"{where}{place}", text) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused("not_json", where, "not JSON") from None
+        raise Refused("not_json", where, "not JSON in UTF-8") from None
+    # msgspec takes the last of two members with one name; a second pass that keeps nothing finds them. It comes second,
+    # because by now the shape is known: megabytes of `[],[],…` would cost the plain parser a hundred times their size.
+    _loads(data, where, _unique_names_only)
+    return value
 
 
 def convert(value: object, kind: type[T], where: str) -> T:
@@ -77,9 +92,10 @@ def convert(value: object, kind: type[T], where: str) -> T:
 
 
 def split_place(message: str) -> tuple[str, str]:
-    """msgspec's 'text - at `$.a[3].b`' as (text, '.a[3].b')."""
-    text, _, place = message.partition(" - at `$")
-    return text, place.rstrip("`")
+    """msgspec's 'text - at `$.a[3].b`' as (text, '.a[3].b'), the text fit for a log line."""
+    text, _, place = message.rpartition(" - at `$") if " - at `$" in message else (message, "", "")
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text[: QUOTED_CHARS + 1])
+    return printable if len(text) <= QUOTED_CHARS else printable[:-1] + "…", place.rstrip("`")
 
 
 def _loads(data: bytes, where: str, hook: Any) -> Any:

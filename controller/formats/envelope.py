@@ -16,14 +16,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.formats.encoding import b64, canonical, parse_object, unb64
+import msgspec
+
+from controller.formats.encoding import b64, canonical, decode, parse_object, unb64
 from controller.formats.errors import Refused
 from controller.formats.jwk import Signer, VerifyKey
 
-MEMBERS = {"payload", "protected", "signature"}
 HEADER = {"alg", "typ", "kid"}
-HEADER_CHARS = 512
+HEADER_CHARS = 512  # ours take about 130
 SIGNATURE_CHARS = 86
+
+
+class Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The three members of an envelope, each base64url; as they came, so nothing is known to be true yet."""
+
+    payload: str
+    protected: str
+    signature: str
 
 
 @dataclass(frozen=True)
@@ -49,21 +58,44 @@ def open_envelope(data: bytes, typ: str, keys: Mapping[str, VerifyKey], *, max_b
     `wrong_type`, `unknown_key`, `wrong_algorithm`, `bad_signature`."""
     if len(data) > max_bytes:
         raise Refused("too_large", "envelope", f"over {max_bytes} bytes")
-    return _open(parse_object(data, "envelope"), typ, keys)
+    return _open(_members(data), typ, keys)
 
 
-def open_nested(envelope: Mapping[str, Any], typ: str, keys: Mapping[str, VerifyKey]) -> Opened:
+def open_nested(envelope: Sealed | Mapping[str, Any], typ: str, keys: Mapping[str, VerifyKey]) -> Opened:
     """The same for an envelope that came as a member of an already size-limited JSON document."""
-    return _open(envelope, typ, keys)
+    try:
+        sealed = msgspec.convert(envelope, Sealed)
+    except msgspec.ValidationError:
+        raise _bad_members() from None
+    return _open(sealed, typ, keys)
 
 
 def key_id(data: bytes) -> str:
     """The `kid` an envelope claims, for choosing which door's key to look up. Proves nothing."""
-    return _header(parse_object(data, "envelope"))["kid"]
+    return _header(_members(data))["kid"]
 
 
-def _open(envelope: Mapping[str, Any], typ: str, keys: Mapping[str, VerifyKey]) -> Opened:
-    header = _header(envelope)
+def unverified(data: bytes) -> Opened:
+    """What an envelope claims, its signature not looked at: for showing a file to a person, never for acting on it."""
+    sealed = _members(data)
+    return Opened(unb64(sealed.payload, "envelope.payload"), _header(sealed)["kid"])
+
+
+def _members(data: bytes) -> Sealed:
+    try:
+        return decode(data, Sealed, "envelope")
+    except Refused as refusal:
+        if refusal.code == "bad_schema":
+            raise _bad_members() from None
+        raise
+
+
+def _bad_members() -> Refused:
+    return Refused("bad_members", "envelope", "exactly payload, protected, signature, each a string")
+
+
+def _open(sealed: Sealed, typ: str, keys: Mapping[str, VerifyKey]) -> Opened:
+    header = _header(sealed)
     if header["typ"] != typ:
         raise Refused("wrong_type", "envelope.protected.typ", f"a {typ} is wanted here")
     key = keys.get(header["kid"])
@@ -71,20 +103,18 @@ def _open(envelope: Mapping[str, Any], typ: str, keys: Mapping[str, VerifyKey]) 
         raise Refused("unknown_key", "envelope.protected.kid", "signed by a key that is not trusted for this")
     if header["alg"] != key.alg:
         raise Refused("wrong_algorithm", "envelope.protected.alg", f"this key signs {key.alg} only")
-    body, signature = envelope["payload"], unb64(envelope["signature"], "envelope.signature")
-    if not isinstance(body, str) or not body.isascii():
+    signature = unb64(sealed.signature, "envelope.signature")
+    if not sealed.payload.isascii():
         raise Refused("bad_base64", "envelope.payload", "not base64url")
-    if not key.verifies(signature, f"{envelope['protected']}.{body}".encode("ascii")):
+    if not key.verifies(signature, f"{sealed.protected}.{sealed.payload}".encode("ascii")):
         raise Refused("bad_signature", "envelope.signature", "the signature does not hold")
-    return Opened(unb64(body, "envelope.payload"), key.thumbprint)
+    return Opened(unb64(sealed.payload, "envelope.payload"), key.thumbprint)
 
 
-def _header(envelope: Mapping[str, Any]) -> dict[str, str]:
-    if set(envelope) != MEMBERS or not all(isinstance(value, str) for value in envelope.values()):
-        raise Refused("bad_members", "envelope", "exactly payload, protected, signature, each a string")
-    if len(envelope["protected"]) > HEADER_CHARS or len(envelope["signature"]) != SIGNATURE_CHARS:
+def _header(sealed: Sealed) -> dict[str, str]:
+    if len(sealed.protected) > HEADER_CHARS or len(sealed.signature) != SIGNATURE_CHARS:
         raise Refused("bad_header", "envelope", "header or signature of an impossible length")
-    header = parse_object(unb64(envelope["protected"], "envelope.protected"), "envelope.protected")
+    header = parse_object(unb64(sealed.protected, "envelope.protected"), "envelope.protected")
     if set(header) != HEADER or not all(isinstance(value, str) for value in header.values()):
         raise Refused("bad_header", "envelope.protected", "exactly alg, typ, kid, each a string")
     return header

@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from controller.formats.code_list import DoorId, Id, Seconds
-from controller.formats.encoding import canonical, decode
+from controller.formats.encoding import canonical, decode, whole
+from controller.formats.envelope import Sealed
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 
@@ -33,12 +34,12 @@ EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 ClockState = Literal["synced", "holdover", "floor", "bad"]
 CredentialKind = Literal["pin", "qr", "pass", "remote"]
 
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-LogId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
-Nonce = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+Hash = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{64}"))]
+LogId = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{16}"))]
+Nonce = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{32}"))]
 Sequence = Annotated[int, Meta(ge=1, lt=1 << 53)]
-Word = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}$")]
-DetailText = Annotated[str, Meta(pattern=r"^[ -~]{0,200}$")]
+Word = Annotated[str, Meta(pattern=whole(r"[a-z0-9_]{1,40}"))]
+DetailText = Annotated[str, Meta(pattern=whole(r"[ -~]{0,200}"))]
 DetailNumber = Annotated[int, Meta(gt=-(1 << 53), lt=1 << 53)]
 Detail = dict[Word, DetailText | DetailNumber | bool | None]
 
@@ -90,18 +91,14 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     hash: Hash
 
 
-class SealedStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The signed envelope around a statement, as a member of other documents."""
-
-    payload: str
-    protected: str
-    signature: str
+# The signed envelope around a statement, as a member of other documents.
+SealedStatement = Sealed
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Records and the statement that vouches for them."""
 
-    statement: SealedStatement
+    statement: Sealed
     records: Annotated[tuple[Record, ...], Meta(min_length=1, max_length=LIMITS.batch_records)]
 
 
@@ -111,13 +108,10 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     door: DoorId
     log: LogId
-    seq: Annotated[int, Meta(ge=0)]
+    seq: Annotated[int, Meta(ge=0, lt=1 << 53)]
     hash: Hash
     number: Annotated[int, Meta(ge=1, lt=1 << 40)]
     issued: Seconds
-
-
-
 
 
 def parse_event(data: bytes, where: str = "event") -> Event:

@@ -7,6 +7,7 @@ Two algorithms: Ed25519 (RFC 8037/9864) and ES256 (ECDSA on P-256, signature as 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,11 +16,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from controller.formats.encoding import b64, canonical, unb64
+from controller.formats.encoding import b64, canonical, parse_object, unb64
 from controller.formats.errors import Refused
 
 Alg = Literal["Ed25519", "ES256"]
 SIGNATURE_BYTES = 64
+SECRET_BYTES = 32
+FILE_BYTES = 4 << 10
 
 
 @dataclass(frozen=True)
@@ -94,16 +97,28 @@ def make_key(alg: Alg = "Ed25519") -> SigningKey:
     return _signing_key(ec.generate_private_key(ec.SECP256R1()))
 
 
-def thumbprint(jwk: dict[str, str]) -> str:
-    """RFC 7638: base64url SHA-256 of the canonical JSON of the required members."""
-    return b64(hashlib.sha256(canonical(jwk)).digest())
+def thumbprint(jwk: Mapping[str, str]) -> str:
+    """RFC 7638: base64url SHA-256 of the canonical JSON of the required members, whatever others there are."""
+    required = ("crv", "kty", "x") if jwk["kty"] == "OKP" else ("crv", "kty", "x", "y")
+    return b64(hashlib.sha256(canonical({name: jwk[name] for name in required})).digest())
+
+
+def read_public(data: bytes, where: str = "key") -> VerifyKey:
+    """The public key in the bytes of a JWK file. Raises Refused (`too_large`, `not_json`, `duplicate_member`,
+    `bad_key`, `bad_base64`)."""
+    return load_public(_read(data, where), where)
+
+
+def read_private(data: bytes, where: str = "key") -> SigningKey:
+    """The private key in the bytes of a JWK file. Raises Refused like `read_public`."""
+    return load_private(_read(data, where), where)
 
 
 def load_public(jwk: Any, where: str = "jwk") -> VerifyKey:
     """The public key of a JWK (a private one will do: its `d` is not looked at). Members beyond the required ones
     (`kid`, `use`, `alg`, …) carry no meaning here, but an `alg` that contradicts the key is refused.
 
-    Raises Refused `bad_key`."""
+    Raises Refused `bad_key` or `bad_base64`."""
     if not isinstance(jwk, dict):
         raise Refused("bad_key", where, "not a JWK object")
     try:
@@ -111,17 +126,20 @@ def load_public(jwk: Any, where: str = "jwk") -> VerifyKey:
     except (KeyError, ValueError, TypeError, AttributeError):
         raise Refused("bad_key", where, "not a point of its curve") from None
     # "EdDSA" is what RFC 8037 called Ed25519 before RFC 9864 gave it a name of its own.
-    if jwk.get("alg", key.alg) not in {key.alg, "EdDSA" if key.alg == "Ed25519" else key.alg}:
-        raise Refused("bad_key", f"{where}.alg", f"an {jwk['kty']} key of this curve signs {key.alg} only")
+    if jwk.get("alg", key.alg) not in (key.alg, "EdDSA" if key.alg == "Ed25519" else key.alg):
+        raise Refused("bad_key", f"{where}.alg", f"a key of this curve signs {key.alg} only")
     return key
 
 
 def load_private(jwk: Any, where: str = "jwk") -> SigningKey:
-    """The private key of a JWK. Raises Refused `bad_key` (also when its public half is another key's)."""
+    """The private key of a JWK. Raises Refused `bad_key` (also when its public half is another key's) or
+    `bad_base64`."""
     public = load_public(jwk, where)
     if not isinstance(jwk.get("d"), str):
         raise Refused("bad_key", f"{where}.d", "a private key is needed here; this one is public")
     secret = unb64(jwk["d"], f"{where}.d")
+    if len(secret) != SECRET_BYTES:
+        raise Refused("bad_key", f"{where}.d", f"a private key has {SECRET_BYTES} bytes")
     try:
         if public.alg == "Ed25519":
             key = _signing_key(ed25519.Ed25519PrivateKey.from_private_bytes(secret))
@@ -132,6 +150,12 @@ def load_private(jwk: Any, where: str = "jwk") -> SigningKey:
     if key.verify_key.thumbprint != public.thumbprint:
         raise Refused("bad_key", where, "private and public half belong to two keys")
     return key
+
+
+def _read(data: bytes, where: str) -> dict[str, Any]:
+    if len(data) > FILE_BYTES:
+        raise Refused("too_large", where, f"a JWK takes less than {FILE_BYTES} bytes")
+    return parse_object(data, where)
 
 
 def _public_from(jwk: dict[str, Any], where: str) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:

@@ -11,7 +11,8 @@ the controller verifies itself, the display can look.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import msgspec
 from msgspec import Meta
@@ -37,7 +38,7 @@ class CameraRead(_Message, frozen=True, tag="read"):
 class CameraAlive(_Message, frozen=True, tag="alive"):
     """Every few seconds while the camera delivers frames (`frames` since the last one; 0 = none came)."""
 
-    frames: Annotated[int, Meta(ge=0)]
+    frames: Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
 class Deliver(_Message, frozen=True, tag="deliver"):
@@ -125,8 +126,12 @@ def encode_line(message: msgspec.Struct) -> bytes:
     return canonical(message) + b"\n"
 
 
-def decode_line(line: bytes, kind: type[M], where: str) -> M:
-    """One line without its end as a message of `kind`. Raises Refused."""
+@overload
+def decode_line(line: bytes, kind: type[M], where: str) -> M: ...
+@overload
+def decode_line(line: bytes, kind: UnionType, where: str) -> Any: ...
+def decode_line(line: bytes, kind: Any, where: str) -> Any:
+    """One line without its end as a message of `kind`, or of one of them (`FromAgent`). Raises Refused."""
     return decode(line, kind, where)
 
 

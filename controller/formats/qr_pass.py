@@ -33,6 +33,8 @@ CREDENTIAL_BYTES = 5
 EPOCH_S = 1_704_067_200  # 2024-01-01T00:00:00Z
 TAG_BYTES = {1: 16, 2: 10, 3: 6}
 TAGS_AREA = TOKEN_BYTES - HEAD_BYTES
+LAST_START_MINUTE = (1 << 24) - 1
+LONGEST_MINUTES = (1 << 16) - 1
 # Limits of a pass that stands alone: a long-running permission is always in the list in time.
 ALONE_MAX_MINUTES = 24 * 60
 ALONE_MAX_AHEAD_S = 7 * 86_400
@@ -112,13 +114,16 @@ def make_pass(
     count = len(group_keys)
     if len(credential) != CREDENTIAL_BYTES or len(filler) != TAGS_AREA or count > len(TAG_BYTES):
         raise ValueError("a pass takes 5 bytes of id, 20 of filler and at most 3 groups")
-    if start_s % 60 or start_s < EPOCH_S:
-        raise ValueError("a pass starts on a whole minute from 2024 on")
+    start_minutes, rest = divmod(start_s - EPOCH_S, 60)
+    if rest or not 0 <= start_minutes <= LAST_START_MINUTE:
+        raise ValueError("a pass starts on a whole minute from 2024 until 2055")
+    if not 0 <= length_minutes <= LONGEST_MINUTES or not 0 < number < 1 << 32:
+        raise ValueError("length or statement number does not fit its bytes")
     head = b"".join(
         (
             bytes([0x10 | count]),
             credential,
-            ((start_s - EPOCH_S) // 60).to_bytes(3),
+            start_minutes.to_bytes(3),
             length_minutes.to_bytes(2),
             number.to_bytes(4),
         )
@@ -142,6 +147,9 @@ def parse(text: str) -> QrPass:
         token = base64.b32decode(text[len(PREFIX) :].encode("ascii"))
     except (ValueError, binascii.Error):
         raise Refused("malformed", "qr", "not Base32 in upper case") from None
+    if len(token) != TOKEN_BYTES:
+        # Python's decoder takes `=` for missing bytes: a second spelling of a pass whose last bytes are zero.
+        raise Refused("malformed", "qr", "Base32 padding in a pass")
     count = token[0] & 0x0F
     if token[0] >> 4 != 1 or count > len(TAG_BYTES):
         raise Refused("malformed", "qr", "not a version 1 pass")

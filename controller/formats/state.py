@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from controller.formats.code_list import DoorId
 from controller.formats.encoding import decode
-from controller.formats.event import ClockState, Hash, LogId
+from controller.formats.event import ClockState, Hash, LogId, Word
 
 STATE_TYP = "zs-state-1"
 MAX_BYTES = 16 << 10
@@ -30,12 +30,12 @@ class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     clock: ClockState
     list_version: Annotated[int, Meta(ge=0, lt=1 << 32)]
     list_hash: Hash | None
-    trust_version: Annotated[int, Meta(ge=0)]
+    trust_version: Annotated[int, Meta(ge=0, lt=1 << 53)]
     receipt: Annotated[int, Meta(ge=0, lt=1 << 40)]
     log: LogId
     seq: Annotated[int, Meta(ge=0, lt=1 << 53)]
-    posture: str
-    faults: Annotated[tuple[str, ...], Meta(max_length=64)]
+    posture: Word
+    faults: Annotated[tuple[Word, ...], Meta(max_length=64)]
 
 
 def parse_state(payload: bytes) -> StateReport:

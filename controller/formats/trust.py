@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from controller.formats.code_list import DoorId, Seconds
-from controller.formats.encoding import decode
+from controller.formats.code_list import Counter, DoorId, Seconds
+from controller.formats.encoding import decode, whole
 from controller.formats.errors import Refused
 from controller.formats.jwk import VerifyKey, load_public
 
@@ -27,7 +27,7 @@ class TrustKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jwk: dict[str, str]
     purpose: Purpose
     state: KeyState
-    doors: Annotated[tuple[Annotated[str, Meta(pattern=r"^[a-z0-9-]{0,40}$")], ...], Meta(min_length=1)]
+    doors: Annotated[tuple[Annotated[str, Meta(pattern=whole(r"[a-z0-9-]{0,40}"))], ...], Meta(min_length=1)]
     expires: Seconds
 
     def speaks_for(self, door: str) -> bool:
@@ -40,8 +40,8 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     `time_floor` (UTC seconds) sets the door's clock floor when given; `authorities` are the PEM certificates of the
     CAs that hub and broker are known by."""
 
-    version: Annotated[int, Meta(ge=1)]
-    epoch: Annotated[int, Meta(ge=1)]
+    version: Counter
+    epoch: Counter
     issued: Seconds
     expires: Seconds
     threshold: Annotated[int, Meta(ge=1, le=16)]
@@ -60,10 +60,15 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 def parse(payload: bytes) -> Trust:
-    """A trust document. Raises Refused (`too_large`, `not_json`, `duplicate_member`, `bad_schema`, `bad_key`)."""
+    """A trust document. Raises Refused (`too_large`, `not_json`, `duplicate_member`, `bad_schema`, `bad_key`,
+    `bad_trust` for a key that is named twice: it would be active in one place and revoked in the other)."""
     if len(payload) > MAX_BYTES:
         raise Refused("too_large", "trust", f"over {MAX_BYTES} bytes")
     trust = decode(payload, Trust, "trust")
+    thumbprints = set()
     for index, key in enumerate(trust.keys):
-        load_public(key.jwk, f"trust.keys[{index}].jwk")
+        place = f"trust.keys[{index}].jwk"
+        thumbprints.add(load_public(key.jwk, place).thumbprint)
+        if len(thumbprints) <= index:
+            raise Refused("bad_trust", place, "this key is named before; one key has one purpose and one state")
     return trust
