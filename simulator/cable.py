@@ -29,8 +29,8 @@ class Cable:
         self._closed = False
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
-        self.port: int = self._listener.getsockname()[1]
+        self.port = port or _free_port()
+        self._listener.bind(("127.0.0.1", self.port))
         self._accepting = threading.Thread(target=self._accept, name="cable", daemon=True)
         self.mend()
         self._accepting.start()
@@ -46,9 +46,11 @@ class Cable:
             self._silent = silent
             if silent:
                 return
-            self._mended.clear()
-            # On Linux this ends the listening and keeps the port, so nobody else can take it meanwhile.
-            _end(self._listener)
+            if self._mended.is_set():
+                self._mended.clear()
+                # On Linux this ends the listening and keeps a port that was asked for by number (see `_free_port`), so
+                # nobody else can take it meanwhile. Done twice, the socket could not listen again.
+                _end(self._listener)
             self._drop_all()
 
     def mend(self) -> None:
@@ -120,6 +122,12 @@ class Cable:
         if sink is not None:
             _end(sink)
         _end(source)
+
+
+def _free_port() -> int:
+    """A port nobody uses now. Binding to 0 itself would not do: Linux gives such a port up when listening ends."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _end(connection: socket.socket) -> None:
