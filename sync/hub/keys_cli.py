@@ -1,0 +1,128 @@
+"""`zaalsleutel keys`: signing keys as JWK files.
+
+    zaalsleutel keys make --purpose list --out list.jwk --public list.pub.jwk
+
+A private key is written once, readable by its owner only, and never over something that is there. The file says what
+the key is for, so that a receipt key does not end up signing lists by mistake; doors do not rely on that, they have
+their trust document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.formats.errors import Refused
+from controller.formats.jwk import Alg, SigningKey, make_key
+from controller.formats.trust import Purpose
+
+app = typer.Typer(no_args_is_help=True, help="Make signing keys.")
+
+
+@app.callback()
+def _room() -> None:
+    """Keeps `make` a word of its own while it is the only one."""
+
+
+@app.command()
+def make(
+    purpose: Annotated[Purpose, typer.Option(help="What the key is for; a key has one purpose.")],
+    out: Annotated[Path, typer.Option(help="The private key: a new file, mode 0600.", dir_okay=False)],
+    alg: Annotated[Alg, typer.Option(help="ES256 where .NET has to verify.")] = "Ed25519",
+    public: Annotated[Path | None, typer.Option(help="The public half, also a new file.", dir_okay=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Make a key and print its thumbprint (RFC 7638), the name everything it signs carries as `kid`."""
+    with refusals(as_json):
+        key = make_key(alg)
+        # Both are looked at first: half a key pair on the disk would have to be cleaned up by hand.
+        for path in filter(None, (out, public)):
+            if os.path.lexists(path):
+                raise Refused("exists", str(path), "is there already and is never overwritten")
+        write_new(out, _document(key.jwk(), key, purpose), mode=0o600)
+        if public:
+            write_new(public, _document(key.verify_key.jwk(), key, purpose), mode=0o644)
+    thumbprint = key.verify_key.thumbprint
+    if as_json:
+        files = {"file": str(out), "public": str(public) if public else None}
+        print(json.dumps({"kid": thumbprint, "alg": alg, "purpose": purpose, **files}))
+    else:
+        print(thumbprint)
+
+
+def _document(jwk: dict[str, str], key: SigningKey, purpose: Purpose) -> bytes:
+    # No `alg`: the curve says it, and many libraries know Ed25519 only by its older name EdDSA.
+    members = {**jwk, "kid": key.verify_key.thumbprint, "use": "sig", "purpose": purpose}
+    return (json.dumps(members, indent=1) + "\n").encode()
+
+
+@contextmanager
+def refusals(as_json: bool) -> Iterator[None]:
+    """Turns a refusal into exit status 1 and one line on stderr, `place: sentence (code)`; with `as_json` also
+    `{"refused": code, "where", "text"}` on stdout."""
+    try:
+        yield
+    except Refused as refusal:
+        if as_json:
+            print(json.dumps({"refused": refusal.code, "where": refusal.where, "text": refusal.text}))
+        print(refusal, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file. Raises Refused `unreadable` or `too_large`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise _unusable("unreadable", path, error) from None
+    if len(data) > max_bytes:
+        raise Refused("too_large", str(path), f"over {max_bytes} bytes")
+    return data
+
+
+def write_new(path: Path, data: bytes, *, mode: int) -> None:
+    """A file that was not there, on the disk before this returns. Raises Refused `exists` or `unwritable`."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        raise Refused("exists", str(path), "is there already and is never overwritten") from None
+    except OSError as error:
+        raise _unusable("unwritable", path, error) from None
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()
+        raise _unusable("unwritable", path, error) from None
+
+
+def replace_file(path: Path, data: bytes, *, mode: int) -> None:
+    """Puts a whole new file in the place of the old one: a reader sees the one or the other, also after a power cut.
+    Raises Refused `unwritable`."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    write_new(new, data, mode=mode)
+    try:
+        new.replace(path)
+    except OSError as error:
+        new.unlink()
+        raise _unusable("unwritable", path, error) from None
+
+
+def _unusable(code: str, path: Path, error: OSError) -> Refused:
+    return Refused(code, str(path), (error.strerror or "cannot be used").lower())
+
+
+def purpose_of(jwk: dict[str, Any]) -> str | None:
+    """What a key file says its key is for; None where it does not say (files made elsewhere)."""
+    purpose = jwk.get("purpose")
+    return purpose if isinstance(purpose, str) else None
