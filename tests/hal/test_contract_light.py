@@ -7,7 +7,7 @@ import pytest
 
 from hal import catalog
 from hal.ports import SIGNALS
-from tests.hal.conftest import eventually
+from tests.hal.bench import eventually
 
 LINE = 22
 

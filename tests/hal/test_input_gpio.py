@@ -5,7 +5,7 @@ import pytest
 
 from hal.errors import DeviceLost, DeviceMissing
 from hal.input_gpio import GpioContact, Settings
-from tests.hal.conftest import MockBench, eventually
+from tests.hal.bench import MockBench, eventually
 
 
 @pytest.fixture

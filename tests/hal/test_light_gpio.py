@@ -5,7 +5,7 @@ import pytest
 from hal.errors import HardwareFault
 from hal.light_gpio import RHYTHMS, GpioLight, Settings
 from hal.ports import SIGNALS
-from tests.hal.conftest import MockBench, eventually
+from tests.hal.bench import MockBench, eventually
 
 
 @pytest.fixture

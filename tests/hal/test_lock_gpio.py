@@ -14,7 +14,7 @@ from hal.errors import DeviceMissing, StrikeFault
 from hal.lock_gpio import GpioLock, Settings
 from hal.pins import Board
 from simulator.pins import VirtualBoard
-from tests.hal.conftest import MockBench, eventually
+from tests.hal.bench import MockBench, eventually
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from simulator.cable import Cable
-from tests.hal.conftest import eventually
+from tests.hal.bench import eventually
 
 
 @pytest.fixture

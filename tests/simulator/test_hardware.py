@@ -18,7 +18,7 @@ from hal.pins import Board
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.hardware import LINES, CableConfig, HardwareConfig, VirtualDoor, main
 from simulator.pins import VirtualFactory
-from tests.hal.conftest import eventually
+from tests.hal.bench import eventually
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import gpiozero
 import pytest
 
 from simulator.pins import VirtualBoard, VirtualFactory
-from tests.hal.conftest import eventually
+from tests.hal.bench import eventually
 
 
 @pytest.fixture
