@@ -1,0 +1,236 @@
+"""The one decision: may this credential open this door now?
+
+Pure: no clock, no disk, no randomness. The door, `explain`, the simulator and the tests call the same function, so a
+verdict that was explained is the verdict that was given. The order of judging is the order of
+`controller.formats.reasons.Reason`; the first reason that applies is the answer.
+
+    verdict = decide(Installed(code_list), PinPresented(verifier), Moment(now_s, trusted=True, floor_s=0))
+    verdict.reason, verdict.grant
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.formats import qr_pass
+from controller.formats.code_list import CodeList, Grant, Kind, PostureState, Window
+from controller.formats.encoding import unb64
+from controller.formats.errors import Refused
+from controller.formats.event import CredentialKind
+from controller.formats.limits import LIMITS
+from controller.formats.reasons import Reason
+
+# A clock this far before the list's own date is wrong, or the list is: either way windows cannot be judged.
+ISSUED_AHEAD_S = 120
+# Without a list there is no policy; these are the lengths any policy may choose.
+PIN_LENGTHS = range(6, 9)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The instant of a decision: UTC seconds, whether the clock may be believed, and the second it cannot be before."""
+
+    now_s: int
+    trusted: bool
+    floor_s: int
+
+
+@dataclass(frozen=True)
+class PinPresented:
+    """A PIN of the right length, as its verifier under the installed list's parameters."""
+
+    verifier: str
+
+
+@dataclass(frozen=True)
+class QrPresented:
+    """The text of a QR code, whatever it is."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided. `grant` and `credential` are ids and None for codes nobody knows; `via` says how the credential
+    was recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the reason itself
+    may be: a PIN far from its window must look like any wrong PIN."""
+
+    reason: Reason
+    grant: str | None = None
+    credential: str | None = None
+    kind: Kind | None = None
+    via: CredentialKind | None = None
+    opens_at: int | None = None
+    told: bool = True
+    duress: bool = False
+    max_uses: int | None = None
+    until_s: int | None = None
+
+    @property
+    def granted(self) -> bool:
+        return self.reason is Reason.GRANTED
+
+    @property
+    def shown(self) -> Reason:
+        """The reason as the person at the door may learn it."""
+        return self.reason if self.told else Reason.UNKNOWN_CODE
+
+
+@dataclass(frozen=True)
+class _Found:
+    grant: Grant
+    credential: str
+    via: CredentialKind
+    duress: bool = False
+
+
+class Installed:
+    """A list with the look-ups a decision needs: one dictionary access for a PIN or QR, whatever the list's size."""
+
+    def __init__(self, code_list: CodeList, payload_hash: str = "") -> None:
+        self.list = code_list
+        self.hash = payload_hash
+        self.grants = {grant.id: grant for grant in code_list.grants}
+        self.pass_keys = tuple(unb64(entry.key, "pass_keys") for entry in code_list.pass_keys)
+        self._pins = {pin.verifier: (grant, pin) for grant in code_list.grants for pin in grant.pins}
+        self._qrs = {qr.hash: (grant, qr) for grant in code_list.grants for qr in grant.qrs}
+
+    def find(self, presented: PinPresented | QrPresented, now_s: int) -> _Found | None:
+        """Whose credential this is. Raises Refused `malformed` for a text that claims to be a pass and is none."""
+        if isinstance(presented, PinPresented):
+            pin_hit = self._pins.get(presented.verifier)
+            return _Found(pin_hit[0], pin_hit[1].credential, "pin", pin_hit[1].duress) if pin_hit else None
+        token = qr_pass.parse(presented.text)
+        qr_hit = self._qrs.get(token.list_hash)
+        if qr_hit:
+            return _Found(qr_hit[0], qr_hit[1].credential, "qr")
+        if self._stands_alone(token, now_s):
+            return _Found(_grant_of(token), token.credential, "pass")
+        return None
+
+    def _stands_alone(self, token: qr_pass.QrPass, now_s: int) -> bool:
+        """The newer statement wins: only a pass newer than the list, and only while the list itself is in force."""
+        return (
+            self.list.policy.passes
+            and now_s < self.list.valid_until
+            and token.number > self.list.version
+            and token.may_stand_alone
+            and token.tagged_by(self.pass_keys)
+        )
+
+
+def screen_pin(installed: Installed | None, length: int, tries: int) -> Reason | None:
+    """What is wrong with a typed entry before its PIN is looked at, or None. `length` counts digits typed, `tries` the
+    PIN tries left at this door."""
+    lengths = PIN_LENGTHS if installed is None else (installed.list.policy.pin_digits,)
+    if length not in lengths:
+        return Reason.MALFORMED
+    if installed is None:
+        return Reason.LIST_MISSING
+    return Reason.LOCKED_OUT if tries < 1 else None
+
+
+def decide(
+    installed: Installed | None,
+    presented: PinPresented | QrPresented,
+    moment: Moment,
+    posture: PostureState = "controlled",
+    uses: Mapping[str, int] | None = None,
+) -> Verdict:
+    """The verdict on a presented credential. `uses` counts entries by grant id."""
+    if isinstance(presented, QrPresented):
+        text = presented.text
+        if not qr_pass.is_ours(text) or len(text.encode("utf-8", "replace")) > LIMITS.qr_text_bytes:
+            return Verdict(Reason.FOREIGN)
+        try:
+            qr_pass.parse(text)
+        except Refused:
+            return Verdict(Reason.MALFORMED)
+    if installed is None:
+        return Verdict(Reason.LIST_MISSING)
+    found = installed.find(presented, moment.now_s)
+    if found is None:
+        return Verdict(Reason.UNKNOWN_CODE)
+    grant = found.grant
+    reason = _judge(installed.list, grant, moment, posture, (uses or {}).get(grant.id, 0))
+    told = found.via != "pin" or _near(grant.windows, moment, installed.list.policy.early_hint_s)
+    return Verdict(
+        reason=reason,
+        grant=grant.id,
+        credential=found.credential,
+        kind=grant.kind,
+        via=found.via,
+        opens_at=_next_start(grant.windows, moment.now_s) if reason is Reason.TOO_EARLY and told else None,
+        told=told,
+        duress=found.duress,
+        max_uses=grant.max_uses,
+        until_s=_current_end(grant.windows, moment.now_s),
+    )
+
+
+def clock_usable(code_list: CodeList, moment: Moment) -> bool:
+    """Whether windows of this list can be judged at this moment."""
+    return moment.trusted and moment.now_s >= code_list.issued - ISSUED_AHEAD_S
+
+
+def _judge(code_list: CodeList, grant: Grant, moment: Moment, posture: PostureState, uses: int) -> Reason:
+    if not grant.active:
+        return Reason.SUSPENDED
+    usable = clock_usable(code_list, moment)
+    if not usable and not grant.offline_ok:
+        return Reason.CLOCK_UNTRUSTED
+    if usable and moment.now_s >= code_list.valid_until and not grant.offline_ok:
+        return Reason.LIST_EXPIRED
+    if posture == "lockdown" and grant.kind != "emergency":
+        return Reason.LOCKDOWN
+    in_time = _judge_time(code_list, grant, moment) if usable else _judge_floor(grant, moment)
+    if in_time is not None:
+        return in_time
+    if grant.max_uses is not None and uses >= grant.max_uses:
+        return Reason.USED_UP
+    return Reason.GRANTED
+
+
+def _judge_time(code_list: CodeList, grant: Grant, moment: Moment) -> Reason | None:
+    now = moment.now_s
+    if _current_end(grant.windows, now) is None:
+        return Reason.TOO_EARLY if _next_start(grant.windows, now) is not None else Reason.TOO_LATE
+    if grant.kind == "renter":
+        reasons = {closure.reason for closure in code_list.closures if closure.from_ <= now < closure.until}
+        for reason in (Reason.ROOM_CLOSED, Reason.ROOM_NOT_READY):
+            if reason.value in reasons:
+                return reason
+    return None
+
+
+def _judge_floor(grant: Grant, moment: Moment) -> Reason | None:
+    """Without a usable clock only what is certainly over can be refused: the floor is the one time known to be past."""
+    over = not grant.windows or grant.windows[-1][1] <= moment.floor_s
+    return Reason.TOO_LATE if over else None
+
+
+def _current_end(windows: tuple[Window, ...], now: int) -> int | None:
+    return next((end for start, end in windows if start <= now < end), None)
+
+
+def _next_start(windows: tuple[Window, ...], now: int) -> int | None:
+    return next((start for start, _ in windows if start > now), None)
+
+
+def _near(windows: tuple[Window, ...], moment: Moment, hint_s: int) -> bool:
+    return moment.trusted and any(start - hint_s <= moment.now_s < end + hint_s for start, end in windows)
+
+
+def _grant_of(token: qr_pass.QrPass) -> Grant:
+    """The grant a pass speaks of by itself; the list will name it by the same id later."""
+    return Grant(
+        id=f"p-{token.credential}",
+        kind="renter",
+        active=True,
+        windows=((token.start_s, token.until_s),),
+        max_uses=None,
+        offline_ok=False,
+        pins=(),
+        qrs=(),
+    )

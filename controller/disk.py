@@ -1,0 +1,79 @@
+"""Files of a door that must be whole or not there: written beside, synced, moved into place, directory synced."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from controller.codelist import Floors
+from controller.formats.encoding import canonical
+
+FLOORS = "floors.json"
+TRUST = "trust.json"
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` at `path` so that after a power cut either the old or the new content is there, whole.
+
+    Raises OSError."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_floors(data: Path) -> Floors | None:
+    """The door's floors, None before the first start. Raises OSError, or ValueError when the file is damaged: going on
+    with none would let an older list back in."""
+    try:
+        content = (data / FLOORS).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Floors, strict=True)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{FLOORS} is damaged: {error}") from None
+
+
+def write_floors(data: Path, floors: Floors) -> None:
+    """Make the floors durable. Raises OSError."""
+    replace_file(data / FLOORS, canonical(floors))
+
+
+def list_path(data: Path, payload_hash: str) -> Path:
+    """Where the list of that name rests, as the envelope it arrived in."""
+    return data / f"list-{payload_hash}"
+
+
+def install_list(data: Path, envelope: bytes, floors: Floors) -> None:
+    """Write the list, then the floors that name it: a power cut between the two leaves the old list in force.
+
+    Raises OSError."""
+    assert floors.list_hash is not None
+    replace_file(list_path(data, floors.list_hash), envelope)
+    write_floors(data, floors)
+
+
+def remove_other_lists(data: Path, keep: str | None) -> None:
+    """Take away lists that are no longer named. Raises OSError."""
+    for path in data.glob("list-*"):
+        if keep is None or path.name != f"list-{keep}":
+            path.unlink(missing_ok=True)

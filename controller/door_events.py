@@ -1,0 +1,201 @@
+"""What can happen to a door (events in) and what the door wants done (effects out).
+
+Events and effects are plain values: the runner makes the ones from hardware and sockets and carries out the others, the
+simulator does the same without either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from controller.decide import Installed, Moment
+from controller.draft import Draft
+from controller.formats.code_list import PinKdf
+from controller.formats.event import ClockState
+
+
+@dataclass(frozen=True)
+class Now:
+    """One reading of time for one step: `mono_ms` for timers, `utc_ms` for windows. `floor_s` is the UTC second that
+    certainly has passed."""
+
+    mono_ms: int
+    utc_ms: int
+    clock: ClockState
+    floor_s: int
+
+    @property
+    def trusted(self) -> bool:
+        return self.clock in {"synced", "holdover"}
+
+    @property
+    def utc_s(self) -> int:
+        return self.utc_ms // 1000
+
+    def moment(self) -> Moment:
+        """The same for a decision."""
+        return Moment(self.utc_s, self.trusted, self.floor_s)
+
+
+# ---- events
+
+
+@dataclass(frozen=True)
+class KeyPressed:
+    """A symbol (`0`-`9`, `#`, `*`) at the keypad `reader`."""
+
+    reader: str
+    symbol: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class QrRead:
+    """The camera sees this text, now."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PinDerived:
+    """The derivation asked for by `Derive` is ready."""
+
+    ticket: int
+    verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LeafMoved:
+    """The door contact: open or shut."""
+
+    open: bool
+
+
+@dataclass(frozen=True)
+class ExitPressed:
+    """The exit button was pressed."""
+
+
+@dataclass(frozen=True)
+class ListInstalled:
+    """A list passed the trust gate and is on disk."""
+
+    installed: Installed
+
+
+@dataclass(frozen=True)
+class ListRefused:
+    """A list did not pass, for this reason; `version` where one could be read."""
+
+    reason: str
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something else from outside was refused: a receipt, a trust step, a line on a socket."""
+
+    what: Literal["receipt", "trust", "command", "socket"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class FaultChanged:
+    """A part of the unit broke (`on`) or is well again."""
+
+    fault: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class Released:
+    """The relay was driven for the last grant."""
+
+
+@dataclass(frozen=True)
+class NotRecorded:
+    """A grant could not be recorded, and policy wants a record first: the release was dropped."""
+
+
+@dataclass(frozen=True)
+class ClockNoted:
+    """The clock is to be written down, so that a receipt can answer it with a signed time."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time passed."""
+
+
+Event = (
+    KeyPressed
+    | QrRead
+    | PinDerived
+    | LeafMoved
+    | ExitPressed
+    | ListInstalled
+    | ListRefused
+    | Refusal
+    | FaultChanged
+    | Released
+    | NotRecorded
+    | ClockNoted
+    | Tick
+)
+
+# ---- effects
+
+Signal = Literal["idle", "granted", "refused", "wait", "fault"]
+Kept = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Make these records and the changed counters durable, in one transaction, before anything that follows.
+    `opening_door` marks the record of a grant, the one that policy `log_failure` speaks about."""
+
+    drafts: tuple[Draft, ...]
+    kept: Kept
+    opening_door: bool = False
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Make these counters durable now; what follows does not wait for a record."""
+
+    kept: Kept
+
+
+@dataclass(frozen=True)
+class Derive:
+    """Derive the verifier of a PIN beside the loop and come back with `PinDerived(ticket, …)`."""
+
+    ticket: int
+    pin: str = field(repr=False)
+    kdf: PinKdf
+
+
+@dataclass(frozen=True)
+class Release:
+    """Release the lock for this many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Keep the lock released from now on (attended), or stop doing so."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Show:
+    """Tell the person at the door. `reason` is what they may know; `opens_at` is UTC seconds."""
+
+    signal: Signal
+    reason: str | None = None
+    opens_at: int | None = None
+
+
+Effect = Record | Keep | Derive | Release | Hold | Show

@@ -1,0 +1,290 @@
+"""The door's entry log: SQLite in WAL mode with full sync, a gapless sequence, a hash chain, and in the same
+transaction the few counters a decision changes. Opened by this process and nobody else.
+
+    log = EventLog.open(path, door, entropy=os.urandom)
+    log.append([Draft("granted", …)], kept={"tries": 9}, at_ms=…, clock="synced")   # durable when it returns
+    batch = log.batch(after=receipt_seq, sign=signing_key)
+
+Personal-linked fields (nonce, grant id, credential id) are columns beside the hashed bytes, so they can be erased.
+
+While the disk fails, and only where the caller allows it, records are held in memory: they have their place in the
+chain, go to the agent like any other, and are the first to be written when the disk is well again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from controller.draft import Draft
+from controller.formats.encoding import canonical, parse_object
+from controller.formats.envelope import seal
+from controller.formats.event import (
+    GENESIS,
+    STATEMENT_TYP,
+    Batch,
+    ClockState,
+    Event,
+    Opening,
+    Receipt,
+    Record,
+    SealedStatement,
+    Statement,
+    chain,
+)
+from controller.formats.jwk import Signer
+from controller.formats.limits import LIMITS
+
+DAY_S = 86_400
+KEPT_AFTER_RECEIPT_S = 7 * DAY_S
+HELD_RECORDS = 1_000
+
+_Row = tuple[int, int, bytes, str, str | None, str | None, str | None]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS record (
+    seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, event BLOB NOT NULL, hash TEXT NOT NULL,
+    nonce TEXT, grant_id TEXT, credential_id TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+class StorageFault(Exception):
+    """The log could not be written or read; the text is SQLite's, it names no record."""
+
+
+@dataclass(frozen=True)
+class LogEnd:
+    """The newest record: its number (0 for an empty log) and hash."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The highest receipt that counted."""
+
+    seq: int = 0
+    number: int = 0
+
+
+class EventLog:
+    """One door's log. `door` and `log` go into every event."""
+
+    def __init__(self, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> None:
+        self._db = connection
+        self._door = door
+        self._entropy = entropy
+        kept = self.kept()
+        self.log: str = kept["log"]
+        row = connection.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+        self.end = LogEnd(*row) if row else LogEnd(kept.get("pruned_seq", 0), kept.get("pruned_hash", GENESIS))
+        self.acknowledged = Acknowledged(*kept.get("receipt", (0, 0)))
+        self._held: list[_Row] = []
+        self._held_kept: dict[str, object] = {}
+
+    @classmethod
+    def open(cls, path: Path, door: str, entropy: Callable[[int], bytes]) -> EventLog:
+        """The log at `path`, made when it is not there. Raises StorageFault."""
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            return cls.attach(connection, door, entropy)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageFault(str(error)) from error
+
+    @classmethod
+    def attach(cls, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> EventLog:
+        """The log in an open connection. Raises sqlite3.Error."""
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL syncs the WAL at every commit; NORMAL loses acknowledged records in a power cut.
+        connection.execute("PRAGMA synchronous=FULL")
+        # Checkpoints cost syncs of their own, so they wait until nobody stands at the door.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.executescript(_SCHEMA)
+        connection.execute(
+            "INSERT INTO kept (name, value) VALUES ('log', ?) ON CONFLICT DO NOTHING", (json.dumps(entropy(8).hex()),)
+        )
+        return cls(connection, door, entropy)
+
+    def kept(self) -> dict[str, Any]:
+        """Everything kept beside the records, by name. Raises sqlite3.Error."""
+        return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM kept")}
+
+    @property
+    def held(self) -> int:
+        """Records that are in memory only."""
+        return len(self._held)
+
+    def append(
+        self, drafts: Iterable[Draft], kept: Mapping[str, object], at_ms: int, clock: ClockState, *, may_hold: bool
+    ) -> list[Event]:
+        """Record the drafts in order and keep the counters, in one transaction, together with what is held.
+
+        A kept value of None forgets the name. On return everything is durable, unless `may_hold` and the disk failed:
+        then it is `held`. Raises StorageFault when it may not or cannot (1,000 at most) be held; nothing of it
+        happened then."""
+        events = []
+        rows: list[_Row] = []
+        end = self.end
+        for draft in drafts:
+            opening = self._opening(draft)
+            event = self._event(draft, opening, end.seq + 1, at_ms, clock)
+            data = canonical(event)
+            end = LogEnd(event.seq, chain(end.hash, data))
+            ids = (opening.nonce, opening.grant, opening.credential) if opening else (None, None, None)
+            rows.append((event.seq, at_ms, data, end.hash, *ids))
+            events.append(event)
+        self._write_or_hold(rows, kept, may_hold)
+        self.end = end
+        return events
+
+    def keep(self, kept: Mapping[str, object], *, may_hold: bool) -> None:
+        """Make counters durable, or hold them like records. Raises StorageFault."""
+        self._write_or_hold([], kept, may_hold)
+
+    def batch(self, after: int, signer: Signer, limit: int = LIMITS.batch_records) -> tuple[int, bytes] | None:
+        """The records that follow `after`, signed: (number of the last, the batch as bytes); None when there are
+        none. Raises StorageFault."""
+        try:
+            rows: list[_Row] = self._db.execute(
+                "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+            ).fetchall()
+            rows += [row for row in self._held if row[0] > after][: limit - len(rows)]
+            previous = self.hash_of(rows[0][0] - 1) if rows else None
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+        if not rows or previous is None:
+            return None
+        (first, *_), (last, _, _, last_hash, *_) = rows[0], rows[-1]
+        statement = Statement(door=self._door, log=self.log, first=first, prev=previous, last=last, hash=last_hash)
+        envelope = parse_object(seal(canonical(statement), STATEMENT_TYP, signer), "statement")
+        batch = Batch(statement=SealedStatement(**envelope), records=tuple(_record(row) for row in rows))
+        return last, canonical(batch)
+
+    def hash_of(self, seq: int) -> str | None:
+        """The hash of record `seq`, also of the one right before the oldest that is kept. Raises sqlite3.Error."""
+        if seq == 0:
+            return GENESIS
+        for row in self._held:
+            if row[0] == seq:
+                return row[3]
+        found = self._db.execute("SELECT hash FROM record WHERE seq = ?", (seq,)).fetchone()
+        if found:
+            return str(found[0])
+        kept = self.kept()
+        return str(kept["pruned_hash"]) if kept.get("pruned_seq") == seq else None
+
+    def acknowledge(self, receipt: Receipt, now_s: int) -> bool:
+        """Take a receipt whose signature held: whether it counts, that is, names this log's own hash and has a higher
+        number than any before. Raises StorageFault."""
+        try:
+            ours = receipt.log == self.log and self.hash_of(receipt.seq) == receipt.hash
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+        if not ours or receipt.number <= self.acknowledged.number:
+            return False
+        acknowledged = Acknowledged(receipt.seq, receipt.number)
+        marks = {int(day): seq for day, seq in self.kept().get("acknowledged", [])}
+        marks[now_s // DAY_S] = receipt.seq
+        newest = sorted(marks.items())[-9:]
+        self.keep({"receipt": (receipt.seq, receipt.number), "acknowledged": newest}, may_hold=True)
+        self.acknowledged = acknowledged
+        return True
+
+    def prune(self, now_s: int) -> int:
+        """Delete what the hub has signed for at least 7 days ago; how many records went. Raises StorageFault."""
+        marks = self.kept().get("acknowledged", [])
+        old = [seq for day, seq in marks if (day + 1) * DAY_S + KEPT_AFTER_RECEIPT_S <= now_s]
+        upto = min(max(old, default=0), self.acknowledged.seq)
+        last_hash = self.hash_of(upto) if upto else None
+        if not upto or last_hash is None:
+            return 0
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            gone = self._db.execute("DELETE FROM record WHERE seq <= ?", (upto,)).rowcount
+            if gone:
+                self._keep_rows({"pruned_seq": upto, "pruned_hash": last_hash})
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StorageFault(str(error)) from error
+        return gone
+
+    def checkpoint(self) -> None:
+        """Move the WAL into the database, for when nobody stands at the door. Raises StorageFault."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _opening(self, draft: Draft) -> Opening | None:
+        if draft.grant is None:
+            return None
+        return Opening(nonce=self._entropy(16).hex(), grant=draft.grant, credential=draft.credential_id or "-")
+
+    def _event(self, draft: Draft, opening: Opening | None, seq: int, at_ms: int, clock: ClockState) -> Event:
+        return Event(
+            door=self._door,
+            log=self.log,
+            seq=seq,
+            at=at_ms,
+            clock=clock,
+            kind=draft.kind,
+            reason=draft.reason,
+            who=opening.commitment() if opening else None,
+            credential=draft.credential,
+            detail=dict(draft.detail),
+        )
+
+    def _write_or_hold(self, rows: list[_Row], kept: Mapping[str, object], may_hold: bool) -> None:
+        everything = {**self._held_kept, **kept}
+        try:
+            self._write(self._held + rows, everything)
+        except StorageFault:
+            if not may_hold or len(self._held) + len(rows) > HELD_RECORDS:
+                raise
+            self._held += rows
+            self._held_kept = everything
+        else:
+            self._held, self._held_kept = [], {}
+
+    def _write(self, rows: list[_Row], kept: Mapping[str, object]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._keep_rows(kept)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StorageFault(str(error)) from error
+
+    def _keep_rows(self, kept: Mapping[str, object]) -> None:
+        self._db.executemany("DELETE FROM kept WHERE name = ?", [(name,) for name, v in kept.items() if v is None])
+        self._db.executemany(
+            "INSERT INTO kept (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [(name, json.dumps(value)) for name, value in kept.items() if value is not None],
+        )
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StorageFault(str(error)) from error
+
+
+def _record(row: _Row) -> Record:
+    _, _, event, _, nonce, grant, credential = row
+    opening = Opening(nonce=nonce, grant=grant, credential=credential) if nonce and grant and credential else None
+    return Record(event=msgspec.Raw(event), opening=opening)

@@ -1,0 +1,89 @@
+"""The keypad's grammar: from symbols to one complete entry.
+
+    entry     = code [ "#" ]             complete at the list's PIN length, or at "#"
+    function  = "#" digit code [ "#" ]   #0 sign out, #1 attended
+
+`*` or 10 s without a key clears. A `#` within 3 s of an entry that completed by length belongs to that entry. Without
+a list no length is known: 6 to 8 digits end by `#` or by the 10 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+IDLE_MS = 10_000  # R002-02: nobody is cut off who takes 9 s between keys
+TRAILING_ENTER_MS = 3_000
+MAX_DIGITS = 9  # one more than any PIN has, so that a longer entry is seen to be too long
+FUNCTIONS = frozenset("01")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A complete entry. `digits` is a secret and never part of a printout; `function` is None for a plain code."""
+
+    digits: str = field(repr=False)
+    function: str | None = None
+
+
+class KeypadEntry:
+    """What is being typed at one keypad. Times are monotonic milliseconds."""
+
+    def __init__(self) -> None:
+        self._digits = ""
+        self._function: str | None = None  # "" while the function's digit is awaited
+        self._last_ms: int | None = None
+        self._completed_by_length_ms: int | None = None
+
+    @property
+    def typed(self) -> int:
+        """How many digits of a code are there, for the dots on a display."""
+        return len(self._digits)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the entry goes idle."""
+        return None if self._last_ms is None else self._last_ms + IDLE_MS
+
+    def press(self, symbol: str, now_ms: int, pin_digits: int | None) -> Entry | None:
+        """Take one symbol; the entry it completes, if any. `pin_digits`: the list's PIN length, None without a list."""
+        self._last_ms = now_ms
+        if symbol == "*":
+            self._clear()
+            return None
+        if symbol == "#":
+            return self._enter(now_ms)
+        if self._function == "":
+            self._function = symbol
+            return None
+        self._digits = (self._digits + symbol)[:MAX_DIGITS]
+        if len(self._digits) == pin_digits:
+            self._completed_by_length_ms = now_ms
+            return self._complete()
+        return None
+
+    def idle(self, now_ms: int, pin_digits: int | None) -> Entry | None:
+        """Clear what was left standing; without a list, a code of possible length is an entry all the same."""
+        if self._last_ms is None or now_ms < self._last_ms + IDLE_MS:
+            return None
+        if pin_digits is None and self._function is None and 6 <= len(self._digits) <= 8:
+            return self._complete()
+        self._clear()
+        return None
+
+    def _enter(self, now_ms: int) -> Entry | None:
+        if self._digits or self._function:
+            return self._complete()
+        completed, self._completed_by_length_ms = self._completed_by_length_ms, None
+        if completed is not None and now_ms - completed <= TRAILING_ENTER_MS:
+            self._clear()
+            return None
+        self._function = ""
+        return None
+
+    def _complete(self) -> Entry:
+        entry = Entry(self._digits, self._function)
+        self._clear()
+        return entry
+
+    def _clear(self) -> None:
+        self._digits, self._function, self._last_ms = "", None, None

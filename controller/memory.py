@@ -1,0 +1,78 @@
+"""What a door remembers through a power cut: PIN tries, uses, who can be inside, posture, an unconfirmed pulse.
+
+Kept as JSON values under short names, changed in the same transaction as the record that changed them. Each method that
+changes something returns what is to be kept; `None` as a value forgets the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from controller.door_events import Kept
+from controller.formats.code_list import Policy
+from controller.passage import Entrant
+from controller.posture import Posture
+
+USES_KEPT_S = 400 * 86_400  # longer than any grant can be booked ahead
+
+
+@dataclass
+class Memory:
+    """`uses` is (count, UTC second of the last) by grant; `pulse_at_ms` the UTC millisecond of a grant whose relay
+    pulse is not confirmed yet."""
+
+    tries: int
+    uses: dict[str, tuple[int, int]] = field(default_factory=dict)
+    inside: dict[str, Entrant] = field(default_factory=dict)
+    posture: Posture = field(default_factory=Posture)
+    pulse_at_ms: int | None = None
+
+    @classmethod
+    def restore(cls, kept: Mapping[str, Any] | None) -> Memory:
+        """From what was kept. None means that it should be there and is not readable: then no PIN try is left, since
+        an attacker who can destroy a database must not gain tries by it."""
+        if kept is None:
+            return cls(tries=0)
+        return cls(
+            tries=int(kept.get("tries", Policy().pin_tries)),
+            uses={name[4:]: (value[0], value[1]) for name, value in kept.items() if name.startswith("use:")},
+            inside={grant: Entrant(**entrant) for grant, entrant in kept.get("inside", {}).items()},
+            posture=Posture(**kept["posture"]) if "posture" in kept else Posture(),
+            pulse_at_ms=kept.get("pulse"),
+        )
+
+    def use_counts(self) -> dict[str, int]:
+        """Entries so far by grant."""
+        return {grant: count for grant, (count, _) in self.uses.items()}
+
+    def changed_tries(self) -> Kept:
+        return {"tries": self.tries}
+
+    def went_in(self, entrant: Entrant, now_s: int) -> Kept:
+        """One more use, and one grant inside."""
+        count = self.uses.get(entrant.grant, (0, 0))[0] + 1
+        self.uses[entrant.grant] = (count, now_s)
+        self.inside = {grant: who for grant, who in self.inside.items() if now_s < who.inside_until_s}
+        self.inside[entrant.grant] = entrant
+        return {f"use:{entrant.grant}": (count, now_s), "inside": self._inside()}
+
+    def went_out(self, grant: str) -> Kept:
+        """The grant has signed out."""
+        self.inside.pop(grant, None)
+        return {"inside": self._inside()}
+
+    def set_posture(self, posture: Posture) -> Kept:
+        self.posture = posture
+        return {"posture": asdict(posture)}
+
+    def forget_uses(self, still_listed: set[str], now_s: int) -> Kept:
+        """Drop the counts of grants long gone."""
+        gone = [g for g, (_, at_s) in self.uses.items() if g not in still_listed and at_s < now_s - USES_KEPT_S]
+        for grant in gone:
+            del self.uses[grant]
+        return {f"use:{grant}": None for grant in gone}
+
+    def _inside(self) -> dict[str, dict[str, Any]]:
+        return {grant: asdict(entrant) for grant, entrant in self.inside.items()}
