@@ -18,7 +18,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from controller.formats import code_list, jwk
@@ -163,7 +163,7 @@ def _print_summary(shown: CodeList, summary: dict[str, Any]) -> None:
     console.print(Text(f"valid until {summary['valid_until']}"))
     for closure in summary["closures"]:
         console.print(Text(f"closed {closure['from']} – {closure['until']}: {closure['reason']}"))
-    table = Table("grant", "kind", "active", "windows (UTC)", "uses", "offline", "PINs", "QRs")
+    table = Table("grant", "kind", "active", Column("windows", no_wrap=True), "uses", "offline", "PINs", "QRs")
     for grant in shown.grants:
         table.add_row(
             grant.id,

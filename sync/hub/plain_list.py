@@ -93,7 +93,7 @@ class PlainClosure(_Plain, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class PlainList(_Plain, frozen=True, kw_only=True):
-    """The input of `zaalsleutel list make`: a code list with PINs in clear. Policy values that are not named take their defaults."""
+    """The input of `zaalsleutel list make`: a code list with PINs in clear. Unnamed policy values take defaults."""
 
     door: DoorId
     epoch: Counter
