@@ -49,7 +49,7 @@ class Authority:
         self._write("ca", self._key, self._builder(self._name, self._key).add_extension(constraints, critical=True))
 
     def certify(self, name: str) -> None:
-        """Write `<name>.crt` and `<name>.key`."""
+        """Write `<name>.pem` and `<name>.key`."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         alternative = x509.SubjectAlternativeName([x509.DNSName("localhost")])
@@ -70,7 +70,7 @@ class Authority:
         pem = serialization.Encoding.PEM
         private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         (self.folder / f"{name}.key").write_bytes(private)
-        (self.folder / f"{name}.crt").write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(pem))
+        (self.folder / f"{name}.pem").write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(pem))
 
 
 class Client:
@@ -81,7 +81,7 @@ class Client:
         self.lost: queue.Queue[str] = queue.Queue()
         self._mqtt = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         folder = authority.folder
-        self._mqtt.tls_set(str(folder / "ca.crt"), str(folder / f"{name}.crt"), str(folder / f"{name}.key"))
+        self._mqtt.tls_set(str(folder / "ca.pem"), str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
         self._subscribed: queue.Queue[None] = queue.Queue()
         self._mqtt.on_message = lambda _client, _data, message: self.received.put(
             (message.topic, bytes(message.payload))
@@ -209,7 +209,7 @@ def test_a_borrowed_client_id_throws_nobody_off(connect):
 
 def handshake(port: int, town: Authority, prepare) -> bytes:
     """Connect with TLS and send an MQTT CONNECT; the first byte of the answer, empty if there is none."""
-    context = ssl.create_default_context(cafile=str(town.folder / "ca.crt"))
+    context = ssl.create_default_context(cafile=str(town.folder / "ca.pem"))
     prepare(context)
     with (
         socket.create_connection(("localhost", port), timeout=PATIENCE_S) as plain,
@@ -229,14 +229,14 @@ def test_no_certificate_no_connection(port, town):
 def test_a_certificate_of_another_authority_is_refused(port, town, tmp_path):
     stranger = Authority(tmp_path / "stranger")
     stranger.certify("hall-1")
-    files = stranger.folder / "hall-1.crt", stranger.folder / "hall-1.key"
+    files = stranger.folder / "hall-1.pem", stranger.folder / "hall-1.key"
     with pytest.raises((ssl.SSLError, ConnectionError)):
         handshake(port, town, lambda context: context.load_cert_chain(*files))
 
 
 @needs_broker
 def test_tls_older_than_1_2_is_refused(port, town):
-    files = town.folder / "hall-1.crt", town.folder / "hall-1.key"
+    files = town.folder / "hall-1.pem", town.folder / "hall-1.key"
 
     def old(context: ssl.SSLContext) -> None:
         context.load_cert_chain(*files)
@@ -250,6 +250,6 @@ def test_tls_older_than_1_2_is_refused(port, town):
 @needs_broker
 def test_this_handshake_succeeds_with_the_right_certificate(port, town):
     """The three refusals above mean something only if the same handshake works otherwise."""
-    files = town.folder / "hall-1.crt", town.folder / "hall-1.key"
+    files = town.folder / "hall-1.pem", town.folder / "hall-1.key"
     connack = 0x20
     assert handshake(port, town, lambda context: context.load_cert_chain(*files)) == bytes([connack])
