@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated, cast
 
-from sqlalchemy import ForeignKey, Index, Row, Select, UniqueConstraint, insert, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Row, Select, Table, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.encoding import decode
@@ -36,21 +37,24 @@ from sync.hub.database import Base, Sessions
 # Pages, because a SQLite session holds the only write lock: an export of a million records must not stop the collector.
 PAGE_RECORDS = 1_000
 
+Number = Annotated[int, mapped_column(BigInteger)]
+NumberInIndex = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
+
 
 class _Record(Base):
     __tablename__ = "log_records"
     __table_args__ = (UniqueConstraint("door", "log", "seq"), Index("log_records_by_door", "door", "cursor"))
-    cursor: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cursor: Mapped[NumberInIndex]
     door: Mapped[str]
     log: Mapped[str]
-    seq: Mapped[int]
+    seq: Mapped[Number]
     hash: Mapped[str]
     data: Mapped[bytes]
 
 
 class _Opening(Base):
     __tablename__ = "log_openings"
-    cursor: Mapped[int] = mapped_column(ForeignKey(_Record.cursor), primary_key=True, autoincrement=False)
+    cursor: Mapped[NumberInIndex] = mapped_column(ForeignKey(_Record.cursor))
     nonce: Mapped[str]
     grant: Mapped[str] = mapped_column(index=True)
     credential: Mapped[str]
@@ -60,8 +64,8 @@ class _Statement(Base):
     __tablename__ = "log_statements"
     door: Mapped[str] = mapped_column(primary_key=True)
     log: Mapped[str] = mapped_column(primary_key=True)
-    last: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    first: Mapped[int]
+    last: Mapped[NumberInIndex]
+    first: Mapped[Number]
     sealed: Mapped[bytes]
 
 
@@ -69,7 +73,7 @@ class _End(Base):
     __tablename__ = "log_ends"
     door: Mapped[str] = mapped_column(primary_key=True)
     log: Mapped[str] = mapped_column(primary_key=True)
-    seq: Mapped[int]
+    seq: Mapped[Number]
     hash: Mapped[str]
 
 
@@ -79,7 +83,7 @@ class _Cursor(Base):
 
     __tablename__ = "log_cursor"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    last: Mapped[int]
+    last: Mapped[Number]
 
 
 class _ReceiptNumber(Base):
@@ -87,8 +91,8 @@ class _ReceiptNumber(Base):
 
     __tablename__ = "receipt_numbers"
     door: Mapped[str] = mapped_column(primary_key=True)
-    last: Mapped[int] = mapped_column(default=0)
-    reported: Mapped[int] = mapped_column(default=0)
+    last: Mapped[Number] = mapped_column(default=0)
+    reported: Mapped[Number] = mapped_column(default=0)
 
 
 class _Incident(Base):
@@ -97,11 +101,11 @@ class _Incident(Base):
     __tablename__ = "log_incidents"
     door: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
-    first_at: Mapped[int]
-    last_at: Mapped[int]
-    count: Mapped[int]
+    first_at: Mapped[Number]
+    last_at: Mapped[Number]
+    count: Mapped[Number]
     log: Mapped[str]
-    seq: Mapped[int]
+    seq: Mapped[Number]
 
 
 @dataclass(frozen=True)
@@ -196,12 +200,24 @@ class LogStore:
         with self._sessions.begin() as session:
             return {end.log: LogEnd(end.seq, end.hash) for end in session.scalars(select(_End).filter_by(door=door))}
 
-    def statements(self, door: str, log: str) -> list[tuple[int, SealedStatement]]:
-        """The door's statements over the log, each with its `last`, oldest first."""
-        wanted = select(_Statement.last, _Statement.sealed).filter_by(door=door, log=log).order_by(_Statement.last)
+    def statements(self, door: str, log: str, upto: int) -> Iterator[tuple[int, SealedStatement]]:
+        """The door's statements over the log that end at or before `upto`, each with its `last`, oldest first, read
+        page by page."""
+        after = 0
+        while True:
+            wanted = _statements(door, log).where(_Statement.last.between(after + 1, upto)).order_by(_Statement.last)
+            with self._sessions.begin() as session:
+                page = session.execute(wanted.limit(PAGE_RECORDS)).all()
+            for after, sealed in page:
+                yield after, decode(sealed, SealedStatement, "stored statement")
+            if len(page) < PAGE_RECORDS:
+                return
+
+    def newest_statement(self, door: str, log: str) -> tuple[int, SealedStatement] | None:
+        """The door's last statement over the log, with its `last`."""
         with self._sessions.begin() as session:
-            rows = session.execute(wanted).all()
-        return [(last, decode(sealed, SealedStatement, "stored statement")) for last, sealed in rows]
+            row = session.execute(_statements(door, log).order_by(_Statement.last.desc()).limit(1)).first()
+        return (row[0], decode(row[1], SealedStatement, "stored statement")) if row else None
 
     def incidents(self, door: str) -> list[Incident]:
         """What went wrong with the door's batches, newest first."""
@@ -283,7 +299,8 @@ class _Storing:
         self._session.add_all(end for end in self._ends.values() if end.seq)
         for table, rows in ((_Record, self._records), (_Opening, self._openings), (_Statement, self._statements)):
             if rows:
-                self._session.execute(insert(table), rows)
+                # By table, not by class: the mapper's bookkeeping for each row would cost more than the insert.
+                self._session.execute(insert(cast(Table, table.__table__)), rows)
 
 
 def _first_cursor(session: Session) -> _Cursor:
@@ -307,6 +324,10 @@ def _count(session: Session, door: str, code: str, now_s: int, log: str = "", se
         session.add(incident)
     incident.last_at, incident.log, incident.seq = now_s, log, seq
     incident.count += 1
+
+
+def _statements(door: str, log: str) -> Select[int, bytes]:
+    return select(_Statement.last, _Statement.sealed).filter_by(door=door, log=log)
 
 
 def _records_with_openings() -> Select[_Record, _Opening]:
