@@ -21,7 +21,7 @@ from controller.formats.code_list import Window
 
 
 @dataclass(frozen=True)
-class RoomPlan:
+class RoomWays:
     """A room's margins in seconds, its own `doors`, and the `entrances` that lead to it."""
 
     id: str
@@ -54,7 +54,7 @@ class Opening:
     clipped: bool
 
 
-def openings(rooms: Iterable[RoomPlan], bookings: Iterable[Booking]) -> list[Opening]:
+def openings(rooms: Iterable[RoomWays], bookings: Iterable[Booking]) -> list[Opening]:
     """Every opening that the bookings of these rooms give. Bookings of other rooms are ignored."""
     by_room: dict[str, list[Booking]] = {}
     for booking in bookings:
@@ -89,11 +89,11 @@ def _opening(stretch: _Stretch, door: str) -> Opening:
     return Opening(booking.grant, booking.room, door, start, until, clipped)
 
 
-def _plain(room: RoomPlan, bookings: Iterable[Booking]) -> list[_Stretch]:
+def _plain(room: RoomWays, bookings: Iterable[Booking]) -> list[_Stretch]:
     return [(each, each.start - room.before_s, each.until + room.after_s, False) for each in bookings]
 
 
-def _clipped(room: RoomPlan, bookings: Iterable[Booking]) -> list[_Stretch]:
+def _clipped(room: RoomWays, bookings: Iterable[Booking]) -> list[_Stretch]:
     # A run is a row of bookings of one grant with nobody else in between: it gives way only at its two ends.
     ordered = sorted(bookings, key=lambda each: (each.start, each.until))
     runs = [list(run) for _, run in itertools.groupby(ordered, key=lambda each: each.grant)]
@@ -111,7 +111,7 @@ def _within(plain: _Stretch, left_limit: Sequence[int] | None, right_limit: Sequ
     return booking, first, last, (first, last) != (start, until)
 
 
-def _boundary(room: RoomPlan, left_until: int, right_start: int) -> Window:
+def _boundary(room: RoomWays, left_until: int, right_start: int) -> Window:
     """Where the left neighbour's margin ends at the latest and the right one's begins at the earliest."""
     left_end = min(left_until + room.after_s, right_start)
     right_begin = max(right_start - room.before_s, left_until)

@@ -5,17 +5,17 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.hub.windows import Booking, RoomPlan, merged, openings
+from sync.hub.windows import Booking, RoomWays, merged, openings
 
 HOUR, MINUTE = 3600, 60
-HALL = RoomPlan("hall", 15 * MINUTE, 15 * MINUTE, ("hall-1",), ("front",))
+HALL = RoomWays("hall", 15 * MINUTE, 15 * MINUTE, ("hall-1",), ("front",))
 
 
 def renter(grant: str, start: int, until: int) -> Booking:
     return Booking(grant, "hall", start, until, renter=True)
 
 
-def at(door: str, bookings: list[Booking], room: RoomPlan = HALL) -> dict[str, tuple[tuple[int, int], ...]]:
+def at(door: str, bookings: list[Booking], room: RoomWays = HALL) -> dict[str, tuple[tuple[int, int], ...]]:
     found = [opening for opening in openings([room], bookings) if opening.door == door]
     return {grant: merged((o.start, o.until) for o in found if o.grant == grant) for grant in {o.grant for o in found}}
 
@@ -33,7 +33,7 @@ def test_a_margin_stops_at_the_neighbours_booked_time_and_meeting_margins_split(
 
 
 def test_only_the_contested_stretch_is_split():
-    lopsided = RoomPlan("hall", 60 * MINUTE, 0, ("hall-1",))
+    lopsided = RoomWays("hall", 60 * MINUTE, 0, ("hall-1",))
     bookings = [renter("a", 8 * HOUR, 10 * HOUR), renter("b", 10 * HOUR + 30 * MINUTE, 12 * HOUR)]
     assert at("hall-1", bookings, lopsided)["b"][0][0] == 10 * HOUR
 
@@ -79,7 +79,7 @@ def calendars(draw: st.DrawFn) -> list[Booking]:
 
 @given(calendars(), st.integers(0, 7_200), st.integers(0, 7_200))
 def test_no_instant_opens_for_two_renters_and_booked_time_always_opens(bookings, before_s, after_s):
-    found = at("hall-1", bookings, RoomPlan("hall", before_s, after_s, ("hall-1",)))
+    found = at("hall-1", bookings, RoomWays("hall", before_s, after_s, ("hall-1",)))
     stretches = sorted((start, until, grant) for grant, windows in found.items() for start, until in windows)
     for left, right in itertools.pairwise(stretches):
         assert left[1] <= right[0]

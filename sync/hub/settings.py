@@ -1,0 +1,88 @@
+"""A hub folder and its `hub.toml`.
+
+    database = "sqlite:///hub.db"     # relative to the folder; or postgresql+psycopg://…
+    [http]    host, port              # where the API listens
+    [mqtt]    host, port              # the broker
+    [folders] keys, tls               # relative to the folder
+
+Unknown, missing and mistyped settings are Refused as `bad_settings`, naming `[section] name`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from controller.formats.encoding import split_place
+from controller.formats.errors import Refused
+
+FILE = "hub.toml"
+SQLITE = "sqlite:///"
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+
+TEMPLATE = """\
+# The hub's own settings; what the town decides is in town.toml (`zaalsleutel hub apply`).
+database = "sqlite:///hub.db"
+
+[http]
+host = "127.0.0.1"
+port = 8080
+
+[mqtt]
+host = "{broker}"
+port = 8883
+
+[folders]
+keys = "keys"
+tls = "tls"
+"""
+
+
+class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where something listens."""
+
+    host: Annotated[str, Meta(min_length=1)]
+    port: Port
+
+
+class Folders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where keys and certificates are."""
+
+    keys: Path
+    tls: Path
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`hub.toml`, with every path made absolute."""
+
+    database: str
+    http: Address
+    mqtt: Address
+    folders: Folders
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of a hub folder. Raises Refused `bad_settings`."""
+    path = folder / FILE
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise Refused("bad_settings", str(path), "is missing; `zaalsleutel hub init` makes a hub folder") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused("bad_settings", FILE, f"not TOML: {error}") from None
+    try:
+        settings = msgspec.convert(document, Settings, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        text, place = split_place(str(error))
+        section, _, name = place.strip(".").rpartition(".")
+        raise Refused("bad_settings", f"[{section}] {name}" if section else f"[{name or 'hub'}]", text) from None
+    folder = folder.resolve()
+    folders = Folders(folder / settings.folders.keys, folder / settings.folders.tls)
+    database = settings.database
+    if database.startswith(SQLITE):
+        database = f"{SQLITE}{folder / database.removeprefix(SQLITE)}"
+    return msgspec.structs.replace(settings, database=database, folders=folders)

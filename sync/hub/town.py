@@ -1,0 +1,234 @@
+"""`town.toml`: everything a town decides once. Which rooms, behind which doors, for which services and clients.
+
+    [services.culture]
+    name = "Cultuur"
+
+    [clients.booking]                        # who may call the API
+    service = "culture"
+    scopes = ["reservations", "records"]
+
+    [pin_sets.town]                          # doors whose PINs have one length
+    live = 17                                # PINs alive at one door at a time
+
+    [buildings.town-hall]
+    entrances = ["front"]
+
+    [rooms.INF001]
+    id = "https://data.example/id/INF001"    # the back office's own id; the table's name if left out
+    service = "culture"
+    building = "town-hall"
+    doors = ["hall-1", "hall-2"]
+
+An unknown or missing name, a value out of range or a reference to nothing is Refused as `bad_town`, naming
+`[section] name`. What follows from the file (door groups, ways, PIN length) is worked out here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import zoneinfo
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from controller.formats.code_list import DoorId, Language, Policy
+from controller.formats.errors import Refused
+from controller.formats.limits import LIMITS
+from sync.hub.codes import pin_rule
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}$")]
+RoomId = Annotated[str, Meta(pattern=r"^[!-~]{1,200}$")]
+Minutes = Annotated[int, Meta(ge=0, le=120)]
+Scope = Literal["reservations", "records"]
+T = TypeVar("T")
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class PolicyPlan(_Strict, frozen=True):
+    """The policy a town may word itself; what is left out falls back to `[policy]`, then to the format's defaults.
+    Everything about PIN tries follows from the PIN set."""
+
+    release_s: int | None = None
+    no_entry_s: int | None = None
+    held_open_s: int | None = None
+    early_hint_s: int | None = None
+    log_failure: str | None = None
+    languages: tuple[Language, ...] | None = None
+    help: str | None = None
+    passes: bool | None = None
+    staff_qr: bool | None = None
+
+
+class ServicePlan(_Strict, frozen=True):
+    """A service of the town (sport, culture, …): owns rooms and clients; nothing crosses (R004-21)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class ClientPlan(_Strict, frozen=True):
+    """A program that calls the API; `records` lets it read who came and went."""
+
+    service: Name
+    scopes: tuple[Scope, ...] = ("reservations",)
+
+
+class PinSetPlan(_Strict, frozen=True):
+    """Doors that may share a PIN. `live` bounds the PINs alive at one door at a time and so, with `tries`, decides
+    length and refill. Length and cost of derivation are fixed with the first `apply`."""
+
+    live: Annotated[int, Meta(ge=1)] = 1
+    tries: Annotated[int, Meta(ge=1, le=100)] = 10
+    memory_kib: Annotated[int, Meta(ge=8, le=LIMITS.pin_kdf_memory_kib)] = 19_456
+    iterations: Annotated[int, Meta(ge=1, le=LIMITS.pin_kdf_iterations)] = 2
+
+
+class BuildingPlan(_Strict, frozen=True):
+    """A building: its entrances form one door group."""
+
+    entrances: tuple[DoorId, ...] = ()
+    pin_set: Name = "town"
+    policy: PolicyPlan = PolicyPlan()
+
+
+class RoomPlan(_Strict, frozen=True):
+    """A rented room: its doors form one door group. `entrances` of its building lead to it, all of them unless
+    named."""
+
+    service: Name
+    building: Name
+    doors: Annotated[tuple[DoorId, ...], Meta(min_length=1)]
+    id: RoomId | None = None
+    entrances: tuple[DoorId, ...] | None = None
+    time_zone: str = "Europe/Brussels"
+    margin_before_min: Minutes = 15
+    margin_after_min: Minutes = 15
+    policy: PolicyPlan = PolicyPlan()
+
+
+class Town(_Strict, frozen=True):
+    """The whole file, checked."""
+
+    services: dict[str, ServicePlan]
+    clients: dict[str, ClientPlan]
+    pin_sets: dict[str, PinSetPlan]
+    buildings: dict[str, BuildingPlan]
+    rooms: dict[str, RoomPlan]
+    policy: PolicyPlan
+
+    def room_id(self, name: str) -> str:
+        """The id by which reservations name the room `name`."""
+        return self.rooms[name].id or name
+
+    def ways(self, name: str) -> tuple[str, ...]:
+        """Every door one needs to get into the room `name`: entrances first."""
+        room = self.rooms[name]
+        entrances = self.buildings[room.building].entrances if room.entrances is None else room.entrances
+        return entrances + room.doors
+
+    def door_policy(self, own: PolicyPlan, pin_set: str) -> Policy:
+        """The policy of a door group: its own words, then the town's, then the defaults. Raises Refused."""
+        plan = self.pin_sets[pin_set]
+        digits, refill_s = pin_rule(plan.live, plan.tries)
+        pins = {"pin_digits": digits, "pin_tries": plan.tries, "pin_refill_s": refill_s}
+        return msgspec.convert({**_given(self.policy), **_given(own), **pins}, Policy)
+
+
+SECTIONS = frozenset(Town.__struct_fields__)
+
+
+def read_town(text: str) -> Town:
+    """The town in a `town.toml`. Raises Refused `bad_town` (or `pin_space_low` for a PIN set that cannot be kept)."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused("bad_town", "town.toml", f"not TOML: {error}") from None
+    for section in document:
+        if section not in SECTIONS:
+            raise Refused("bad_town", f"[{section}]", "no such section")
+    document.setdefault("pin_sets", {"town": {}})
+    town = Town(
+        services=_entries(document, "services", ServicePlan),
+        clients=_entries(document, "clients", ClientPlan),
+        pin_sets=_entries(document, "pin_sets", PinSetPlan),
+        buildings=_entries(document, "buildings", BuildingPlan),
+        rooms=_entries(document, "rooms", RoomPlan),
+        policy=_convert(document.get("policy", {}), PolicyPlan, "[policy]"),
+    )
+    _check_references(town)
+    _check_doors(town)
+    for where, own, pin_set in _groups(town):
+        try:
+            town.door_policy(own, pin_set)
+        except msgspec.ValidationError as error:
+            raise Refused("bad_town", f"[{where}.policy]", str(error)) from None
+        except Refused as refused:
+            raise Refused(refused.code, f"[pin_sets.{pin_set}] live", refused.text) from None
+    return town
+
+
+def _entries(document: dict[str, Any], section: str, plan: type[T]) -> dict[str, T]:
+    table = document.get(section, {})
+    if not isinstance(table, dict):
+        raise Refused("bad_town", f"[{section}]", "has to be a table")
+    for name in table:
+        _convert(name, Name, f"[{section}.{name}]")
+    return {name: _convert(entry, plan, f"[{section}.{name}]") for name, entry in table.items()}
+
+
+def _convert(value: object, kind: Any, where: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$")
+        raise Refused("bad_town", f"{where} {place.strip('.`')}".rstrip(), text) from None
+
+
+def _check_references(town: Town) -> None:
+    for name, client in town.clients.items():
+        _known(client.service, town.services, f"[clients.{name}] service")
+    for name, building in town.buildings.items():
+        _known(building.pin_set, town.pin_sets, f"[buildings.{name}] pin_set")
+    seen: dict[str, str] = {}
+    for name, room in town.rooms.items():
+        _known(room.service, town.services, f"[rooms.{name}] service")
+        _known(room.building, town.buildings, f"[rooms.{name}] building")
+        for entrance in room.entrances or ():
+            _known(entrance, town.buildings[room.building].entrances, f"[rooms.{name}] entrances")
+        if room.time_zone not in zoneinfo.available_timezones():
+            raise Refused("bad_town", f"[rooms.{name}] time_zone", f"no time zone {room.time_zone}")
+        other = seen.setdefault(town.room_id(name), name)
+        if other != name:
+            raise Refused("bad_town", f"[rooms.{name}] id", f"is the id of room {other} as well")
+
+
+def _known(name: str, names: object, where: str) -> None:
+    if name not in names:  # type: ignore[operator]
+        raise Refused("bad_town", where, f"{name} is not described in this file")
+
+
+def _check_doors(town: Town) -> None:
+    """A door belongs to one group only, so that a stolen unit holds the keys of that group only."""
+    owner: dict[str, str] = {}
+    listed = [(f"[buildings.{name}] entrances", each.entrances) for name, each in town.buildings.items()]
+    listed += [(f"[rooms.{name}] doors", each.doors) for name, each in town.rooms.items()]
+    for where, doors in listed:
+        for door in doors:
+            if door in owner:
+                raise Refused("bad_town", where, f"door {door} is named in {owner[door]} already")
+            owner[door] = where
+
+
+def _groups(town: Town) -> Iterator[tuple[str, PolicyPlan, str]]:
+    for name, building in town.buildings.items():
+        yield f"buildings.{name}", building.policy, building.pin_set
+    for name, room in town.rooms.items():
+        yield f"rooms.{name}", room.policy, town.buildings[room.building].pin_set
+
+
+def _given(plan: PolicyPlan) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(plan).items() if value is not None}
