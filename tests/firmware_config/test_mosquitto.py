@@ -13,18 +13,18 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync import topics
+from sync.hub.ca import Authority, make_authority, make_tls
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config" / "mosquitto"
 BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 PATIENCE_S = 10
-HUB = "zs.hub"
+NOW = datetime.datetime.now(datetime.UTC)
+HUB = "hub"
 
 needs_broker = pytest.mark.skipif(BROKER is None, reason="mosquitto is not installed")
 
@@ -37,50 +37,28 @@ def test_the_acl_gives_every_topic_its_direction():
     )
 
 
-class Authority:
-    """A certificate authority of its own in one folder."""
+def certify(authority: Authority, folder: Path, name: str) -> None:
+    """Write the client certificate of `name` as `<name>.pem` and `<name>.key`."""
+    certificate, private = authority.client(name, NOW)
+    (folder / f"{name}.pem").write_bytes(certificate)
+    (folder / f"{name}.key").write_bytes(private)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, folder.name)])
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
-        self._write("ca", self._key, self._builder(self._name, self._key).add_extension(constraints, critical=True))
 
-    def certify(self, name: str) -> None:
-        """Write `<name>.pem` and `<name>.key`."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        alternative = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-        self._write(name, key, self._builder(subject, key).add_extension(alternative, critical=False))
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return x509.CertificateBuilder(
-            issuer_name=self._name,
-            subject_name=subject,
-            public_key=key.public_key(),
-            serial_number=x509.random_serial_number(),
-            not_valid_before=now - datetime.timedelta(hours=1),
-            not_valid_after=now + datetime.timedelta(hours=1),
-        )
-
-    def _write(self, name: str, key: ec.EllipticCurvePrivateKey, builder: x509.CertificateBuilder) -> None:
-        pem = serialization.Encoding.PEM
-        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (self.folder / f"{name}.key").write_bytes(private)
-        (self.folder / f"{name}.pem").write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(pem))
+def test_the_hub_has_the_name_the_acl_knows_and_no_door_can_have(tmp_path):
+    make_tls(tmp_path, [], NOW)
+    subject = x509.load_pem_x509_certificate((tmp_path / "hub.pem").read_bytes()).subject
+    (name,) = (attribute.value for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    assert f"\nuser {name}\n" in (SHIPPED / "zaalsleutel.acl").read_text()
+    assert not re.fullmatch("[a-z0-9-]{1,40}", str(name))
 
 
 class Client:
     """One connection; `received` gets every message as (topic, payload)."""
 
-    def __init__(self, port: int, authority: Authority, name: str, client_id: str = "") -> None:
+    def __init__(self, port: int, folder: Path, name: str, client_id: str = "") -> None:
         self.received: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.lost: queue.Queue[str] = queue.Queue()
         self._mqtt = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
-        folder = authority.folder
         self._mqtt.tls_set(str(folder / "ca.pem"), str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
         self._subscribed: queue.Queue[None] = queue.Queue()
         self._mqtt.on_message = lambda _client, _data, message: self.received.put(
@@ -110,11 +88,12 @@ class Client:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
-    """The CA that the shipped configuration trusts, with a broker, a hub and two doors."""
-    authority = Authority(tmp_path_factory.mktemp("mosquitto") / "town")
-    for name in ("broker", HUB, "hall-1", "hall-2"):
-        authority.certify(name)
-    return authority
+    """A folder with what `hub init` makes, authority, broker and hub, and the certificates of two doors."""
+    folder = tmp_path_factory.mktemp("mosquitto")
+    make_tls(folder, [], NOW)
+    for door in ("hall-1", "hall-2"):
+        certify(Authority.load(folder), folder, door)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +102,10 @@ def port(town):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     shipped = (SHIPPED / "zaalsleutel.conf").read_text()
-    shutil.copy(SHIPPED / "zaalsleutel.acl", town.folder)
-    adapted = shipped.replace("/etc/zaalsleutel/broker", str(town.folder)).replace("listener 8883", f"listener {port}")
-    assert adapted.count(str(town.folder)) == 4
-    configuration = town.folder / "mosquitto.conf"
+    shutil.copy(SHIPPED / "zaalsleutel.acl", town)
+    adapted = shipped.replace("/etc/zaalsleutel/broker", str(town)).replace("listener 8883", f"listener {port}")
+    assert adapted.count(str(town)) == 4
+    configuration = town / "mosquitto.conf"
     configuration.write_text(f"user root\n{adapted}")
     broker = subprocess.Popen([str(BROKER), "-c", str(configuration)], stderr=subprocess.PIPE, text=True)
     assert broker.stderr is not None
@@ -207,9 +186,9 @@ def test_a_borrowed_client_id_throws_nobody_off(connect):
     assert door.lost.empty()
 
 
-def handshake(port: int, town: Authority, prepare) -> bytes:
+def handshake(port: int, town: Path, prepare) -> bytes:
     """Connect with TLS and send an MQTT CONNECT; the first byte of the answer, empty if there is none."""
-    context = ssl.create_default_context(cafile=str(town.folder / "ca.pem"))
+    context = ssl.create_default_context(cafile=str(town / "ca.pem"))
     prepare(context)
     with (
         socket.create_connection(("localhost", port), timeout=PATIENCE_S) as plain,
@@ -227,16 +206,15 @@ def test_no_certificate_no_connection(port, town):
 
 @needs_broker
 def test_a_certificate_of_another_authority_is_refused(port, town, tmp_path):
-    stranger = Authority(tmp_path / "stranger")
-    stranger.certify("hall-1")
-    files = stranger.folder / "hall-1.pem", stranger.folder / "hall-1.key"
+    certify(make_authority(NOW), tmp_path, "hall-1")
+    files = tmp_path / "hall-1.pem", tmp_path / "hall-1.key"
     with pytest.raises((ssl.SSLError, ConnectionError)):
         handshake(port, town, lambda context: context.load_cert_chain(*files))
 
 
 @needs_broker
 def test_tls_older_than_1_2_is_refused(port, town):
-    files = town.folder / "hall-1.pem", town.folder / "hall-1.key"
+    files = town / "hall-1.pem", town / "hall-1.key"
 
     def old(context: ssl.SSLContext) -> None:
         context.load_cert_chain(*files)
@@ -250,6 +228,6 @@ def test_tls_older_than_1_2_is_refused(port, town):
 @needs_broker
 def test_this_handshake_succeeds_with_the_right_certificate(port, town):
     """The three refusals above mean something only if the same handshake works otherwise."""
-    files = town.folder / "hall-1.pem", town.folder / "hall-1.key"
+    files = town / "hall-1.pem", town / "hall-1.key"
     connack = 0x20
     assert handshake(port, town, lambda context: context.load_cert_chain(*files)) == bytes([connack])
