@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parent.parent
 TOP_LEVEL = ("controller", "hal", "sync", "simulator")
 
 # Modules of controller/ that touch the world: hardware, sockets, disk, processes. Everything else there is core.
-SHELL = {f"controller.{name}" for name in ("cli", "config", "door_socket", "runner")}
+SHELL = {f"controller.{name}" for name in ("beside", "cli", "config", "door_socket", "hardware", "runner", "unit")}
 
 # Room -> what of ours it may import: patterns of module names, or the name of a room.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -106,10 +106,8 @@ class Module(NamedTuple):
                 source = node.module or ""
                 assert node.level == 0, f"{self.path}:{node.lineno}: relative import; write it out"
                 # `from package import module` names a module, `from module import Name` does not.
-                yield from (
-                    Import(f"{source}.{alias.name}" if is_module(f"{source}.{alias.name}") else source, node.lineno)
-                    for alias in node.names
-                )
+                inside = [f"{source}.{alias.name}" for alias in node.names]
+                yield from {Import(name if is_module(name) else source, node.lineno) for name in inside}
 
 
 @cache
