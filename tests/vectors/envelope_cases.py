@@ -104,7 +104,7 @@ def bad_envelopes(alg: str) -> list[dict[str, Any]]:
         ("compact serialization", f"{fair['protected']}.{payload}.{fair['signature']}", "not_json"),
         ("byte order mark", "\ufeff" + text, "not_json"),
         ("bytes after the end", text + "x", "not_json"),
-        ("nested too deep", '{"payload":' + "[" * 50_000, "bad_members"),
+        ("nested too deep", '{"payload":' + "[" * 10_000 + "]" * 10_000 + "}", "bad_members"),
         ("empty", "", "not_json"),
         ("payload with padding", signed(header(), base64.urlsafe_b64encode(b"{}").decode()), "bad_base64"),
         ("payload with a line feed", signed(header(), payload + "\n"), "bad_base64"),

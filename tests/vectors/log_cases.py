@@ -51,7 +51,7 @@ def events() -> dict[str, Any]:
     ]
     plain = good[0]["bytes"]
     bad = [
-        ("white space", plain.replace(":1,", ": 1,"), "not_canonical"),
+        ("white space", plain.replace('"seq":1', '"seq": 1'), "not_canonical"),
         ("null instead of left out", plain[:-1] + ',"who":null}', "not_canonical"),
         ("escape without need", plain.replace("hall-1", "h\\u0061ll-1"), "not_canonical"),
         ("minus zero", plain.replace(f'"at":{NOW * 1000}', '"at":-0'), "not_canonical"),
@@ -87,7 +87,7 @@ def statements() -> dict[str, Any]:
     bad = [
         ("first after last", backwards, "bad_schema"),
         ("hash in upper case", payload.replace(statement.hash.encode(), statement.hash.upper().encode()), "bad_schema"),
-        ("no prev", payload.replace(b'"prev":"' + event.GENESIS.encode() + b'",', b""), "bad_schema"),
+        ("no prev", payload.replace(b',"prev":"' + event.GENESIS.encode() + b'"', b""), "bad_schema"),
     ]
     return {
         "typ": event.STATEMENT_TYP,
