@@ -18,6 +18,7 @@ DRIVERS: Final[dict[str, dict[str, str]]] = {
     "light": {"gpio": "hal.light_gpio"},
     "keypad": {"serial": "hal.keypad_serial"},
     "camera": {"opencv": "hal.camera_opencv"},
+    "clock": {"linux": "hal.clock_linux", "host": "hal.clock_host"},
 }
 
 

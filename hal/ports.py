@@ -6,7 +6,8 @@ Rules for every driver:
   `close` MAY take 1 s.
 - MUST raise only `hal.errors.HardwareFault` and its children (`ValueError` for an argument that breaks the contract).
 - MUST be safe to `close` twice, and after a fault. Nothing else may be called after `close`.
-- MUST NOT read a wall clock, write a file or log; time inside a driver is `time.monotonic`.
+- MUST NOT read a wall clock (but a `TimeSource`, which is one), write a file or log; time inside a driver is
+  `time.monotonic`.
 - What can be read MUST fit a selector: `fileno()` turns readable when `read()` has something; `read()` never waits.
 - MAY own threads. They never call into the core: they leave their news in a `hal.mailbox.Mailbox`.
 
@@ -133,3 +134,26 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Give the device back."""
+
+
+class TimeSource(Protocol):
+    """The clocks this machine has. It says what each one shows; what to believe is decided elsewhere.
+
+    MUST NOT raise: a clock that is absent, unreadable or not to be trusted by its own account reads as None. MUST look
+    anew at every call. MUST NOT take system time that was restored from a file for a reading.
+    """
+
+    def raw_ms(self) -> int:
+        """Milliseconds of a counter that nobody sets or slews; never goes back within a boot."""
+
+    def ntp_ms(self) -> int | None:
+        """System time in UTC milliseconds, while NTP says it is synchronised."""
+
+    def rtc_ms(self) -> int | None:
+        """The battery-backed chip in UTC milliseconds, unless it has lost power."""
+
+    def boot_id(self) -> str:
+        """Equal for two calls, also of two processes, only if no boot lies between them."""
+
+    def close(self) -> None:
+        """Give everything back."""
