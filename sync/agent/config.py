@@ -1,0 +1,71 @@
+"""The agent's configuration: one TOML file in which nothing can be mistyped.
+
+    [door]
+    id = "hall-1"                                   # must be the controller's own
+    socket = "/run/zaalsleutel/sync.sock"           # where the controller listens
+
+    [broker]
+    host = "broker.example"                         # the name its certificate must carry
+    port = 8883
+    certificate = "/etc/zaalsleutel/agent.pem"      # PEM: who we are; its common name is the door id
+    private_key = "/etc/zaalsleutel/agent.key"
+    authorities = "/etc/zaalsleutel/ca.pem"         # PEM: whom we believe, until the controller names others
+
+An unknown section or setting, a missing one, a value out of range: `Refused` naming `[section] setting`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from controller.formats.code_list import DoorId
+from controller.formats.encoding import split_place
+from controller.formats.errors import Refused
+
+FilePath = Annotated[str, Meta(min_length=1)]
+
+
+class DoorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which door this is, and the path of the controller's `sync.sock`."""
+
+    id: DoorId
+    socket: FilePath
+
+
+class BrokerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the broker is, and the TLS files (PEM)."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
+    certificate: FilePath
+    private_key: FilePath
+    authorities: FilePath
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    door: DoorSection
+    broker: BrokerSection
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in `path`. Raises Refused `bad_config`."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+    except OSError as error:
+        raise Refused("bad_config", str(path), error.strerror or "cannot be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused("bad_config", path.name, f"not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        text, place = split_place(str(error))
+        # An unknown or missing name stands in the sentence, not in the place.
+        named = re.search(r"field `([^`]*)`", text)
+        section, *setting = [part for part in (*place.split("."), named and named[1]) if part] or [path.name]
+        raise Refused("bad_config", " ".join([f"[{section}]", *setting]), text) from None

@@ -1,0 +1,304 @@
+"""The hub's end of the link: what doors publish goes to the collector and the service, lists and receipts go out.
+
+    link = HubLink(settings, service, keyring, sessions)
+    service.attach(link)
+    link.start()
+    …
+    link.stop()
+
+Two threads: paho's own, which only queues what arrives, and one worker, which does everything else in turn: it verifies,
+stores all the batches that have come in since the last turn in one transaction, acknowledges them, signs and publishes
+their receipts, hands over state reports, and calls `service.due` every second. A message is acknowledged to the broker
+only after what it says is stored, so a hub that dies in between gets it again; so does its door, which waits for the
+receipt.
+
+Several hub processes share the doors' messages (shared subscriptions); each needs a `name` of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from sqlalchemy.exc import SQLAlchemyError
+
+from controller.formats.encoding import canonical
+from controller.formats.envelope import open_envelope, seal
+from controller.formats.errors import Refused
+from controller.formats.event import RECEIPT_TYP
+from controller.formats.jwk import Signer, VerifyKey
+from controller.formats.limits import LIMITS
+from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
+from sync.hub.collector import ReadBatch, read_batch
+from sync.hub.database import Sessions
+from sync.hub.log_store import LogStore
+from sync.topics import HUB_SUBSCRIPTIONS, split, topic
+
+AUTHORITIES, CERTIFICATE, PRIVATE_KEY = "ca.pem", "hub.pem", "hub.key"
+KEEPALIVE_S = 30
+# What doors publish while the hub restarts waits this long at the broker.
+SESSION_EXPIRY_S = 3600
+# Messages the broker may have outstanding with us: the bound of our queue, at most LIMITS.batch_bytes each.
+RECEIVE_MAXIMUM = 128
+# Outgoing: beyond these `publish` lets a message go; its door stays behind and gets it again.
+INFLIGHT, QUEUED = 1_000, 10_000
+DUE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class BrokerAddress(Protocol):
+    """Where the broker listens."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
+class TlsFolder(Protocol):
+    """`tls` holds `ca.pem`, `hub.pem` and `hub.key`."""
+
+    @property
+    def tls(self) -> Path: ...
+
+
+class LinkSettings(Protocol):
+    """What the link needs of the hub's settings."""
+
+    @property
+    def mqtt(self) -> BrokerAddress: ...
+
+    @property
+    def folders(self) -> TlsFolder: ...
+
+
+class LinkService(Protocol):
+    """What the link needs of the hub's service. Times are whole UTC seconds."""
+
+    def event_key(self, door_id: str, /) -> VerifyKey | None:
+        """The key the door signs with; None for a door that is unknown or not enrolled."""
+
+    def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
+        """A state report whose signature held. May raise Refused."""
+
+    def due(self, now: int, /) -> None:
+        """Do what time has made due."""
+
+
+class LinkKeys(Protocol):
+    """What the link needs of the hub's keys."""
+
+    @property
+    def receipt_key(self) -> Signer: ...
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A message of a door that is not acknowledged yet. `session` tells connections apart: a packet number means
+    something within one connection only."""
+
+    session: int
+    packet: int
+    door: str
+    leaf: str
+    payload: bytes
+
+
+class HubLink:
+    """The link of one hub process."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        service: LinkService,
+        keyring: LinkKeys,
+        sessions: Sessions,
+        *,
+        name: str = "hub",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises Refused `bad_settings` when the TLS files cannot be used."""
+        self._address = settings.mqtt
+        self._service = service
+        self._receipt_key = keyring.receipt_key
+        self._store = LogStore(sessions)
+        self._clock = clock
+        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._session = 0
+        self._stopping = threading.Event()
+        self._worker = threading.Thread(target=self._work, name="hub-link")
+        self._client = self._new_client(name, _tls(settings.folders.tls))
+
+    def start(self) -> None:
+        """Start connecting; returns at once and keeps trying."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = LIMITS.batch_bytes + 4096
+        self._client.connect_async(
+            self._address.host, self._address.port, keepalive=KEEPALIVE_S, clean_start=False, properties=properties
+        )
+        self._client.loop_start()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Finish the turn at hand, then disconnect. What is not acknowledged stays with the broker."""
+        self._stopping.set()
+        self._worker.join()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._client.is_connected()
+
+    def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        """Publish at QoS 1; neither waits nor raises. Without a connection the message is let go: its door stays
+        behind and gets it again."""
+        # Asked first, because paho would hoard what it cannot send.
+        if self._client.is_connected():
+            self._client.publish(topic, payload, qos=1, retain=retain)
+
+    # --- paho's thread ---
+
+    def _new_client(self, name: str, tls: ssl.SSLContext) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+        )
+        client.tls_set_context(tls)
+        client.reconnect_delay_set(min_delay=1, max_delay=60)
+        client.max_inflight_messages_set(INFLIGHT)
+        client.max_queued_messages_set(QUEUED)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            log.error("the broker refuses the hub: %s", reason)
+            return
+        log.info("connected to the broker")
+        self._session += 1
+        client.subscribe([(name, 1) for name in HUB_SUBSCRIPTIONS])
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        log.warning("disconnected from the broker: %s", reason)
+
+    def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+        door_and_leaf = split(message.topic)
+        # Doors publish at QoS 1. Anything less has no place in the broker's window, so nothing would bound the queue.
+        if message.qos != 1:
+            return
+        if door_and_leaf is None:
+            client.ack(message.mid, message.qos)
+            return
+        self._arrived.put(_Arrived(self._session, message.mid, *door_and_leaf, bytes(message.payload)))
+
+    # --- the worker ---
+
+    def _work(self) -> None:
+        due_at_s = time.monotonic()
+        while not self._stopping.is_set():
+            messages = self._take(max(0.0, due_at_s - time.monotonic()))
+            try:
+                self._handle(messages)
+                if time.monotonic() >= due_at_s:
+                    due_at_s = time.monotonic() + DUE_S
+                    self._service.due(int(self._clock()))
+            except SQLAlchemyError:
+                # Nothing was acknowledged and nothing receipted, so it all comes again when the database is back.
+                log.exception("the database failed")
+                self._stopping.wait(DUE_S)
+
+    def _take(self, wait_s: float) -> list[_Arrived]:
+        """What has arrived, waiting at most `wait_s` for the first message."""
+        messages: list[_Arrived] = []
+        try:
+            messages.append(self._arrived.get(timeout=wait_s))
+            while len(messages) < RECEIVE_MAXIMUM:
+                messages.append(self._arrived.get_nowait())
+        except queue.Empty:
+            pass
+        return messages
+
+    def _handle(self, messages: list[_Arrived]) -> None:
+        batches: list[ReadBatch] = []
+        for message in messages:
+            try:
+                match message.leaf:
+                    case "events":
+                        batches.append(self._read_batch(message))
+                    case "state":
+                        self._take_state(message)
+            except Refused as refused:
+                log.warning("%s of %s refused: %s", message.leaf, message.door, refused)
+        self._store_and_receipt(batches)
+        for message in messages:
+            if message.session == self._session:
+                self._client.ack(message.packet, 1)
+
+    def _read_batch(self, message: _Arrived) -> ReadBatch:
+        door_key = self._door_key(message.door)
+        try:
+            return read_batch(message.payload, message.door, door_key)
+        except Refused as refused:
+            self._store.refused(message.door, refused.code, int(self._clock()))
+            raise
+
+    def _take_state(self, message: _Arrived) -> None:
+        if message.payload == OFFLINE:
+            log.info("%s is offline", message.door)
+            return
+        door_key = self._door_key(message.door)
+        keys = {door_key.thumbprint: door_key}
+        report = parse_state(open_envelope(message.payload, STATE_TYP, keys, max_bytes=MAX_BYTES).payload)
+        if report.door != message.door:
+            raise Refused("wrong_door", "state.door", "not the door whose topic and key it came with")
+        self._store.receipt_reported(message.door, report.receipt)
+        self._service.door_reported(message.door, report, int(self._clock()))
+
+    def _door_key(self, door: str) -> VerifyKey:
+        door_key = self._service.event_key(door)
+        if door_key is None:
+            raise Refused("unknown_door", "topic", "no such door, or not enrolled")
+        return door_key
+
+    def _store_and_receipt(self, batches: list[ReadBatch]) -> None:
+        if not batches:
+            return
+        answers = self._store.store(batches, int(self._clock()))
+        # The last receipt of a door says it all.
+        receipts = {answer.receipt.door: answer.receipt for answer in answers if answer.receipt}
+        for door, receipt in receipts.items():
+            self.publish(topic(door, "receipt"), seal(canonical(receipt), RECEIPT_TYP, self._receipt_key), retain=True)
+
+
+def _tls(folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(folder / CERTIFICATE, folder / PRIVATE_KEY)
+        context.load_verify_locations(folder / AUTHORITIES)
+    except OSError as error:
+        raise Refused("bad_settings", "[folders] tls", f"{folder}: {error}") from None
+    return context
