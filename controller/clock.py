@@ -7,8 +7,8 @@ Three kinds of reading, none of them trusted blindly:
 - *RTC*: the battery-backed chip at start, unless it says it lost power.
 
 Between readings time is the last trusted one plus what the raw monotonic clock counted. The *floor* is the second
-that certainly has passed: 120 s before the newest believed signed time, moving on at 0.999 of elapsed time. Unsigned time never
-moves it, so nobody who forges NTP can lift it.
+that certainly has passed: 120 s before the newest believed signed time, moving on at 0.999 of elapsed time. Unsigned
+time never moves it, so nobody who forges NTP can lift it.
 
     clock = Clock.start(Readings(raw_ms, ntp_ms=…, rtc_ms=…), floor_s, restored)
     clock.observe(Readings(raw_ms, ntp_ms=…, rtc_ms=None))

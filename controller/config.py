@@ -5,8 +5,8 @@
     [lock] [contact] [exit_button] [light] [clock] [camera]
     [keypads.<name>]             each: driver = "…" and that driver's settings
 
-An unknown section or setting, a missing one, a value out of range, one GPIO line used twice: `Refused`, whose `where` is
-`[section] setting`. Every process of the unit reads the same file and looks only at its own sections' settings.
+An unknown section or setting, a missing one, a value out of range, one GPIO line used twice: `Refused`, whose `where`
+is `[section] setting`. Every process of the unit reads the same file and looks only at its own sections' settings.
 """
 
 from __future__ import annotations
@@ -91,10 +91,25 @@ class Config:
     def sockets(self) -> Path:
         return Path(self.door.sockets)
 
+    def has(self, section: str) -> bool:
+        """Whether a section is there; says nothing about its settings."""
+        return section in self._tables
+
     def part(self, section: str) -> Part | None:
         """The hardware of a section, None when it is not there. Raises Refused."""
         table = self._tables.get(section)
         return None if table is None else _part(table, section, PORTS[section])
+
+    def required(self, section: str) -> Part:
+        """The hardware of a section that every unit has. Raises Refused."""
+        part = self.part(section)
+        assert part is not None  # Config refused to be made without it
+        return part
+
+    def check(self) -> None:
+        """Check every section's settings, also those of the other processes. Raises Refused."""
+        parts = [part for part in map(self.part, PORTS) if part is not None]
+        self.check_pins([*parts, *self.keypads().values()])
 
     def keypads(self) -> dict[str, Part]:
         """The keypads by name. Raises Refused."""

@@ -38,6 +38,7 @@ from controller.door_events import (
     Release,
     Released,
     Show,
+    StorageHealed,
     Tick,
 )
 from controller.draft import Draft
@@ -124,6 +125,13 @@ class Door:
     def tries_left(self, now: Now) -> int:
         return self._tries.left(now.mono_ms)
 
+    def wait_s(self, now: Now) -> int | None:
+        """Seconds until there is a PIN try again, None while there is one."""
+        if self._tries.left(now.mono_ms) > 0:
+            return None
+        back_ms = self._tries.next_back_ms(now.mono_ms)
+        return None if back_ms is None else -(-(back_ms - now.mono_ms) // 1000)
+
     def posture(self, now: Now) -> Posture:
         return self.memory.posture.at(now.utc_s, now.trusted)
 
@@ -187,6 +195,9 @@ class Door:
                 effects += self._show(Show("fault"), now)
             case ClockNoted():
                 effects += self._record([Draft("clock", now.clock)])
+            case StorageHealed():
+                lost = [Draft("loss", "storage", detail={"count": event.lost})] if event.lost else []
+                effects += self._record(lost + self._fault("log_degraded", False))
             case Tick():
                 pass
         return effects

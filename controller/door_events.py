@@ -123,6 +123,13 @@ class ClockNoted:
 
 
 @dataclass(frozen=True)
+class StorageHealed:
+    """What was held in memory is on disk; `lost` records did not fit and are gone."""
+
+    lost: int
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passed."""
 
@@ -140,6 +147,7 @@ Event = (
     | Released
     | NotRecorded
     | ClockNoted
+    | StorageHealed
     | Tick
 )
 

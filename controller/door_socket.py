@@ -1,5 +1,5 @@
 """The controller's Unix sockets. A socket is a role: who may connect is the file's owner and mode, what may be said is
-the role's messages, and how much of it one loop turn listens to is bounded, so no client can keep the door from deciding.
+the role's messages, and how much of it one loop turn listens to is bounded, so no client keeps the door from deciding.
 """
 
 from __future__ import annotations

@@ -1,0 +1,188 @@
+"""`zaalsleutel door …`: run a unit, look at it, explain its decisions."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from controller.formats.encoding import parse_object
+from controller.formats.errors import Refused
+from controller.formats.jwk import load_public
+from controller.formats.limits import LIMITS
+from controller.formats.messages import AskStatus, Status, decode_line, encode_line
+
+app = typer.Typer(help="Run a door unit, look at it, explain its decisions.", no_args_is_help=True)
+
+NOT_ACCEPTABLE = 3
+ConfigFile = Annotated[Path, typer.Option("--config", help="The unit's TOML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines: one JSON value a line.")]
+
+
+def _fail(error: Exception, code: int = 1) -> typer.Exit:
+    print(error, file=sys.stderr)
+    return typer.Exit(code)
+
+
+@app.command()
+def run(config: ConfigFile) -> None:
+    """Run the controller until SIGTERM. Exit 1: it could not start, and says why."""
+    from controller.config import load
+    from controller.runner import Runner
+    from controller.unit import Unit
+    from hal.errors import HardwareFault
+
+    try:
+        runner = Runner(Unit(load(config)))
+    except (Refused, HardwareFault, OSError, ValueError) as error:
+        raise _fail(error) from None
+    runner.run()
+
+
+@app.command()
+def init(config: ConfigFile, as_json: AsJson = False) -> None:
+    """Make the unit's data folder and its event key; print the public key for the hub."""
+    from controller.config import load
+    from controller.own_keys import event_key
+
+    try:
+        unit = load(config)
+        unit.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unit.sockets.mkdir(parents=True, exist_ok=True)
+        public = event_key(unit.data).verify_key
+    except (Refused, OSError) as error:
+        raise _fail(error) from None
+    print(json.dumps(public.jwk()))
+    if not as_json:
+        print(f"door {unit.door.id}: give this key to the hub (thumbprint {public.thumbprint})", file=sys.stderr)
+
+
+@app.command()
+def check(config: ConfigFile) -> None:
+    """Check a configuration file without opening anything. Exit 1 names the first mistake."""
+    from controller.config import load
+
+    try:
+        load(config).check()
+    except Refused as error:
+        raise _fail(error) from None
+    print("ok")
+
+
+@app.command()
+def secure(config: ConfigFile) -> None:
+    """Drive the lock relay off, for when the controller is gone (`ExecStopPost`)."""
+    from controller.config import load
+    from hal.errors import HardwareFault
+    from hal.pins import Board
+
+    try:
+        unit = load(config)
+        lock = unit.required("lock")
+        board = Board(unit.gpio.factory)
+        # Opening a lock secures it; nothing else is needed.
+        lock.driver.open(lock.settings, board).close()
+        board.close()
+    except (Refused, HardwareFault) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def status(config: ConfigFile, as_json: AsJson = False) -> None:
+    """Ask the running unit how it is. Exit 1 when it does not answer."""
+    from controller.config import load
+
+    try:
+        answer = _ask_status(load(config).sockets / "admin.sock")
+    except (Refused, OSError) as error:
+        raise _fail(error) from None
+    fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
+    if as_json:
+        print(json.dumps(fields))
+        return
+    table = Table(title=f"Door {answer.door}", show_header=False)
+    for name, value in fields.items():
+        shown = ", ".join(value) or "none" if isinstance(value, tuple) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    Console().print(table)
+
+
+@app.command()
+def explain(
+    code_list: Annotated[Path, typer.Option("--list", help="A signed code list.")],
+    key: Annotated[Path, typer.Option("--key", help="The list key as JWK, private or public.")],
+    at: Annotated[str | None, typer.Option("--at", help="RFC 3339 instant, e.g. 2026-07-17T11:45:00Z.")] = None,
+    pin: Annotated[str | None, typer.Option("--pin", help="A PIN as typed.")] = None,
+    qr: Annotated[str | None, typer.Option("--qr", help="The text of a QR code.")] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", help='Cases, one JSON object a line: {"at", "pin" or "qr"}.')
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What this list decides about a PIN or QR at an instant, and why.
+
+    Exit 0 for granted and refused alike; 3 when the list is not acceptable; 2 for a question that is none."""
+    from controller.explain import Case, Explainer, parse_case, utc_seconds
+
+    single = pin is not None or qr is not None
+    if (pin is not None and qr is not None) or single == (batch is not None) or single != (at is not None):
+        raise _fail(ValueError("give --at with --pin or --qr, or --batch alone"), 2)
+    try:
+        explainer = Explainer(_read(code_list), load_public(parse_object(_read(key), str(key)), str(key)))
+    except Refused as refused:
+        _print_refusal(refused, as_json)
+        raise typer.Exit(NOT_ACCEPTABLE) from None
+    except OSError as error:
+        raise _fail(error, 2) from None
+    try:
+        if batch is None:
+            case = Case(utc_seconds(at, "--at"), pin, qr)
+            _print_answer(explainer.explain(case), as_json)
+            return
+        lines = _read(batch).splitlines()
+        cases = [parse_case(parse_object(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1) if line]
+    except (Refused, OSError) as error:
+        raise _fail(error, 2) from None
+    progress = Console(stderr=True)
+    for case in track(cases, "explaining", console=progress, disable=not progress.is_terminal, transient=True):
+        _print_answer(explainer.explain(case), as_json)
+
+
+def _print_answer(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer))
+        return
+    opens_at = f", opens at {answer['opens_at']}" if "opens_at" in answer else ""
+    print(f"{answer['verdict']}: {answer['reason']} (grant {answer['grant'] or '-'}){opens_at}")
+
+
+def _print_refusal(refused: Refused, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"refused": refused.code, "where": refused.where, "text": refused.text}))
+    else:
+        print(refused, file=sys.stderr)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _ask_status(path: Path) -> Status:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5.0)
+        connection.connect(str(path))
+        connection.sendall(encode_line(AskStatus()))
+        data = b""
+        while not data.endswith(b"\n") and len(data) < LIMITS.socket_line_bytes:
+            more = connection.recv(65_536)
+            if not more:
+                raise OSError("the unit closed the connection")
+            data += more
+    return decode_line(data.rstrip(b"\n"), Status, "admin.sock")

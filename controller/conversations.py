@@ -1,0 +1,155 @@
+"""The four sockets of the controller and everybody connected to them.
+
+| socket    | who connects        | what they may say              | what they are told            |
+|-----------|---------------------|--------------------------------|-------------------------------|
+| `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
+| `sync`    | the agent           | `Deliver`, `Link`              | `Hello`, `SendBatch`, `SendState` |
+| `display` | the display process | nothing                        | `PublicState`                 |
+| `admin`   | staff               | `AskStatus`                    | `Status`                      |
+
+Whoever talks nonsense, floods, or stops reading is disconnected; the door goes on.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from controller.door_socket import Client, ClientGone, RoleSocket
+from controller.formats.errors import Refused
+from controller.formats.limits import LIMITS
+from controller.formats.messages import AskStatus, FromAgent, FromCamera, decode_line
+
+Role = Literal["camera", "sync", "display", "admin"]
+Reply = Callable[[msgspec.Struct], None]
+
+
+@dataclass(frozen=True)
+class _Rules:
+    says: Any  # the message types, None when nothing may be said
+    max_line_bytes: int
+    max_clients: int
+
+
+RULES: dict[Role, _Rules] = {
+    "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2),
+    "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1),
+    "display": _Rules(None, LIMITS.socket_line_bytes, 4),
+    "admin": _Rules(AskStatus, LIMITS.socket_line_bytes, 4),
+}
+
+
+class Listener(Protocol):
+    """Who is told what is said."""
+
+    def joined(self, role: Role) -> None: ...
+
+    def heard(self, role: Role, message: Any, reply: Reply) -> None: ...
+
+    def left(self, role: Role) -> None: ...
+
+    def nonsense(self, role: Role, refused: Refused) -> None: ...
+
+
+class Conversations:
+    """Listens in `folder`; registers everything with `selector`, whose data are calls to make."""
+
+    def __init__(self, folder: Path, selector: selectors.BaseSelector, listener: Listener) -> None:
+        self._selector = selector
+        self._listener = listener
+        self._sockets = {role: self._listen(folder, role, rules) for role, rules in RULES.items()}
+
+    @property
+    def backlog(self) -> bool:
+        """Whether lines wait that no descriptor will announce."""
+        return any(client.backlog for role in self._sockets.values() for client in role.clients)
+
+    def hear_backlog(self) -> None:
+        """Listen to the next few lines of everybody who still has some waiting."""
+        for role, listening in self._sockets.items():
+            for client in [client for client in listening.clients if client.backlog]:
+                self._hear(role, client)
+
+    def tell(self, role: Role, message: msgspec.Struct) -> None:
+        """Say something to everybody on a socket."""
+        for client in tuple(self._sockets[role].clients):
+            self._send(role, client, message)
+
+    def anybody(self, role: Role) -> bool:
+        return bool(self._sockets[role].clients)
+
+    def close(self) -> None:
+        for listening in self._sockets.values():
+            listening.close()
+
+    def _listen(self, folder: Path, role: Role, rules: _Rules) -> RoleSocket:
+        listening = RoleSocket(
+            folder / f"{role}.sock",
+            max_clients=rules.max_clients,
+            max_line_bytes=rules.max_line_bytes,
+            max_unsent_bytes=4 * LIMITS.batch_bytes,
+        )
+        self._selector.register(listening, selectors.EVENT_READ, partial(self._accept, role))
+        return listening
+
+    def _accept(self, role: Role) -> None:
+        client = self._sockets[role].accept()
+        if client is not None:
+            self._selector.register(client, selectors.EVENT_READ, partial(self._receive, role, client))
+            self._listener.joined(role)
+
+    def _receive(self, role: Role, client: Client) -> None:
+        try:
+            client.flush()
+            client.read()
+        except ClientGone:
+            self._drop(role, client)
+        except Refused as refused:
+            self._drop(role, client)
+            self._listener.nonsense(role, refused)
+        else:
+            self._hear(role, client)
+
+    def _hear(self, role: Role, client: Client) -> None:
+        says = RULES[role].says
+        for line in client.lines():
+            try:
+                if says is None:
+                    raise Refused("bad_schema", f"{role}.sock", "nothing can be said here")
+                message = decode_line(line, says, f"{role}.sock")
+            except Refused as refused:
+                self._drop(role, client)
+                self._listener.nonsense(role, refused)
+                return
+            self._listener.heard(role, message, partial(self._send, role, client))
+        self._watch(role, client)
+
+    def _send(self, role: Role, client: Client, message: msgspec.Struct) -> None:
+        try:
+            client.send(message)
+        except ClientGone:
+            self._drop(role, client)
+        else:
+            self._watch(role, client)
+
+    def _watch(self, role: Role, client: Client) -> None:
+        """Wait for room in the socket only while something is unsent."""
+        if client not in self._sockets[role].clients:
+            return
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.wants_to_write else 0)
+        registered = self._selector.get_key(client)
+        if registered.events != wanted:
+            self._selector.modify(client, wanted, registered.data)
+
+    def _drop(self, role: Role, client: Client) -> None:
+        if client not in self._sockets[role].clients:
+            return
+        self._selector.unregister(client)
+        self._sockets[role].drop(client)
+        self._listener.left(role)

@@ -1,0 +1,97 @@
+"""`explain`: what the door would decide, and why, from a list file alone.
+
+Judged like at the door but without counters (no tries, no uses), with the clock trusted and never read: the instant is
+given. The list is judged as a start does, so one that has expired is acceptable and answers `list_expired`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.decide import Installed, Moment, PinPresented, QrPresented, Verdict, decide, screen_pin
+from controller.formats import code_list as formats
+from controller.formats.envelope import open_envelope
+from controller.formats.errors import Refused
+from controller.formats.jwk import VerifyKey
+from controller.formats.limits import LIMITS
+from controller.formats.pin import derive, is_pin
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: at `at_s` (UTC seconds), somebody presents this PIN or this QR text."""
+
+    at_s: int
+    pin: str | None
+    qr: str | None
+
+
+class Explainer:
+    """Answers for one list. Raises Refused when the list is not acceptable."""
+
+    def __init__(self, envelope: bytes, key: VerifyKey) -> None:
+        opened = open_envelope(envelope, formats.TYP, {key.thumbprint: key}, max_bytes=LIMITS.envelope_bytes)
+        self._installed = Installed(formats.parse(opened.payload), formats.payload_hash(opened.payload))
+        self._verifiers: dict[str, str] = {}
+
+    def explain(self, case: Case) -> dict[str, Any]:
+        """`{"verdict", "reason", "grant", "opens_at"?}`."""
+        verdict = self._decide(case)
+        answer: dict[str, Any] = {
+            "verdict": "granted" if verdict.granted else "refused",
+            "reason": verdict.reason.value,
+            "grant": verdict.grant,
+        }
+        if verdict.opens_at is not None:
+            answer["opens_at"] = utc_text(verdict.opens_at)
+        return answer
+
+    def _decide(self, case: Case) -> Verdict:
+        code_list = self._installed.list
+        # The newest instant that certainly has passed, for somebody with nothing but this list, is its own date.
+        moment = Moment(case.at_s, trusted=True, floor_s=code_list.issued)
+        if case.qr is not None:
+            return decide(self._installed, QrPresented(case.qr), moment)
+        pin = case.pin or ""
+        # Any other text is no PIN of this door, of whatever length: -1 is nobody's PIN length.
+        length = len(pin) if is_pin(pin, len(pin)) else -1
+        reason = screen_pin(self._installed, length, tries=1)
+        if reason is not None:
+            return Verdict(reason, via="pin")
+        return decide(self._installed, PinPresented(self._verifier(pin)), moment)
+
+    def _verifier(self, pin: str) -> str:
+        """Derived once for each distinct PIN."""
+        if pin not in self._verifiers:
+            self._verifiers[pin] = derive(pin, self._installed.list.pin_kdf)
+        return self._verifiers[pin]
+
+
+def utc_text(seconds: int) -> str:
+    """`2026-07-17T11:45:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_seconds(text: Any, where: str) -> int:
+    """The whole UTC second of an RFC 3339 instant with offset. Raises Refused."""
+    if not isinstance(text, str):
+        raise Refused("bad_instant", where, "an RFC 3339 instant as a string is wanted")
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused("bad_instant", where, "not an RFC 3339 instant") from None
+    if instant.tzinfo is None:
+        raise Refused("bad_instant", where, "needs an offset, e.g. Z")
+    return int(instant.timestamp() // 1)
+
+
+def parse_case(line: Any, where: str) -> Case:
+    """`{"at", "pin" | "qr"}` as a case. Raises Refused."""
+    if not isinstance(line, dict) or not {"at"} < set(line) <= {"at", "pin", "qr"} or len(line) != 2:
+        raise Refused("bad_case", where, 'exactly "at" and either "pin" or "qr"')
+    pin, qr = line.get("pin"), line.get("qr")
+    if not isinstance(pin if qr is None else qr, str):
+        raise Refused("bad_case", where, "pin and qr are strings")
+    return Case(utc_seconds(line["at"], f"{where}.at"), pin, qr)

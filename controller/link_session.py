@@ -1,0 +1,94 @@
+"""The controller's end of the link: which batch is in flight, which receipts count, what the door says of itself.
+
+One batch at a time; the next one leaves when a receipt for this log has counted. What the agent delivers is judged here
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from controller.eventlog import EventLog
+from controller.formats.encoding import canonical
+from controller.formats.envelope import open_envelope, seal
+from controller.formats.errors import Refused
+from controller.formats.event import RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.jwk import Signer
+from controller.formats.limits import LIMITS
+from controller.formats.messages import SendBatch, SendState
+from controller.formats.state import STATE_TYP, StateReport
+from controller.formats.trust import Trust
+
+SIGNED_TIME_WITHIN_MS = 60_000
+HEARTBEAT_MS = 60_000
+STATE_EVERY_MS = 1_000
+
+
+class LinkSession:
+    """`trust` is None on a unit that was never enrolled: then no receipt counts. Times are monotonic milliseconds."""
+
+    def __init__(self, door: str, log: EventLog, trust: Trust | None, signer: Signer) -> None:
+        self._door = door
+        self._log = log
+        self._trust = trust
+        self._signer = signer
+        self._in_flight: int | None = None
+        self._written: deque[tuple[int, int]] = deque(maxlen=1_000)  # (seq, monotonic ms) since start
+        self._last_report: StateReport | None = None
+        self._reported_ms = 0
+
+    def connected(self) -> None:
+        """A (new) agent is there and knows nothing."""
+        self._in_flight = None
+        self._last_report = None
+
+    def recorded(self, seq: int, now_ms: int) -> None:
+        """A record was written; a receipt for it within 60 s tells the time."""
+        self._written.append((seq, now_ms))
+
+    def next_batch(self) -> SendBatch | None:
+        """The batch to send now, if any. Raises StorageFault."""
+        if self._in_flight is not None or self._log.end.seq <= self._log.acknowledged.seq:
+            return None
+        batch = self._log.batch(self._log.acknowledged.seq, self._signer)
+        if batch is None:
+            return None
+        self._in_flight, body = batch
+        return SendBatch(last=self._in_flight, body=body.decode("utf-8"))
+
+    def receipt(self, body: str, now_ms: int, now_s: int) -> int | None:
+        """Judge a delivered receipt. The signed time it gives (UTC milliseconds), None when it gives none: it does not
+        count, or the event it answers is not from the last 60 s. Raises Refused or StorageFault."""
+        receipt = self._open_receipt(body)
+        if not self._log.acknowledge(receipt, now_s):
+            return None
+        self._in_flight = None
+        written_ms = next((ms for seq, ms in self._written if seq == receipt.seq), None)
+        if written_ms is None or now_ms - written_ms > SIGNED_TIME_WITHIN_MS:
+            return None
+        return receipt.issued * 1000
+
+    def state(self, report: StateReport, now_ms: int) -> SendState | None:
+        """The state message to send now: at once when something changed, else once a minute."""
+        waited_ms = now_ms - self._reported_ms
+        if self._last_report is not None and waited_ms < (HEARTBEAT_MS if self._unchanged(report) else STATE_EVERY_MS):
+            return None
+        self._last_report, self._reported_ms = report, now_ms
+        return SendState(body=seal(canonical(report), STATE_TYP, self._signer).decode("ascii"))
+
+    def _unchanged(self, report: StateReport) -> bool:
+        before = self._last_report
+        return before is not None and (
+            (before.clock, before.list_hash, before.trust_version, before.log, before.posture, before.faults)
+            == (report.clock, report.list_hash, report.trust_version, report.log, report.posture, report.faults)
+        )
+
+    def _open_receipt(self, body: str) -> Receipt:
+        if self._trust is None:
+            raise Refused("unknown_key", "receipt", "this unit has no trust document")
+        keys = self._trust.keys_for("receipt", self._door)
+        opened = open_envelope(body.encode("utf-8"), RECEIPT_TYP, keys, max_bytes=LIMITS.receipt_bytes)
+        receipt = parse_receipt(opened.payload)
+        if receipt.door != self._door:
+            raise Refused("wrong_door", "receipt.door", "made for another door")
+        return receipt

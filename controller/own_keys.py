@@ -1,0 +1,19 @@
+"""The door's own key: made on the unit, never leaving it. It signs statements about the log and state reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.disk import replace_file
+from controller.formats.encoding import canonical, parse_object
+from controller.formats.jwk import SigningKey, load_private, make_key
+
+EVENT_KEY = "event.jwk"
+
+
+def event_key(data: Path) -> SigningKey:
+    """The event-signing key in the data folder, made when there is none. Raises OSError or Refused."""
+    path = data / EVENT_KEY
+    if not path.exists():
+        replace_file(path, canonical(make_key().jwk()), mode=0o600)
+    return load_private(parse_object(path.read_bytes(), EVENT_KEY), EVENT_KEY)

@@ -1,0 +1,77 @@
+"""What others may see of a unit: the hub (signed report), staff (status), anybody at the door (public state)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller.door import Door
+from controller.door_events import Now
+from controller.formats.messages import PublicState, Status
+from controller.formats.state import StateReport
+from controller.unit import Unit
+
+
+def report(unit: Unit, door: Door, now: Now) -> StateReport:
+    """For the hub; `LinkSession.state` signs it."""
+    installed = door.installed
+    return StateReport(
+        door=unit.setup.door,
+        at=max(0, now.utc_ms),
+        clock=now.clock,
+        # The floor, not the list: a door that lost its list must still not be sent an older one.
+        list_version=unit.floors.current.list_version,
+        list_hash=installed.hash if installed else None,
+        trust_version=unit.trust.version if unit.trust else 0,
+        receipt=unit.log.acknowledged.number,
+        log=unit.log.log,
+        seq=unit.log.end.seq,
+        posture=door.posture(now).state,
+        faults=tuple(sorted(door.faults)),
+    )
+
+
+def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
+    """For staff: no secrets, no grants."""
+    installed = door.installed
+    return Status(
+        door=unit.setup.door,
+        at=now.utc_ms,
+        clock=now.clock,
+        list_version=installed.list.version if installed else None,
+        list_hash=installed.hash if installed else None,
+        valid_until=installed.list.valid_until if installed else None,
+        grants=len(installed.grants) if installed else 0,
+        trust_version=unit.trust.version if unit.trust else 0,
+        log=unit.log.log,
+        seq=unit.log.end.seq,
+        receipt_seq=unit.log.acknowledged.seq,
+        unsent=unit.log.end.seq - unit.log.acknowledged.seq,
+        posture=door.posture(now).state,
+        tries=door.tries_left(now),
+        inside=len(door.memory.inside),
+        faults=tuple(sorted(door.faults)),
+        linked=linked,
+        released=unit.hardware.lock.released,
+    )
+
+
+def public(unit: Unit, door: Door, now: Now) -> PublicState:
+    """For the display: what anybody standing there may know."""
+    shown = door.shown
+    return PublicState(
+        door=unit.setup.door,
+        at=now.utc_ms,
+        languages=door.policy.languages,
+        help=door.policy.help,
+        shown=shown.signal,
+        reason=shown.reason,
+        opens_at=shown.opens_at,
+        digits=door.typed,
+        wait_s=door.wait_s(now),
+        faults=tuple(sorted(door.faults)),
+    )
+
+
+def same(before: PublicState, after: PublicState) -> bool:
+    """Whether nothing changed but the time."""
+    return msgspec.structs.replace(before, at=after.at) == after
