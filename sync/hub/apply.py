@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from controller.formats.encoding import b64
+from controller.formats.code_list import Policy
+from controller.formats.encoding import b64, canonical, parse_object
 from controller.formats.errors import Refused
 from sync.hub.codes import Randomness, pin_rule
 from sync.hub.database import Base
@@ -85,13 +85,13 @@ def _wanted(town: Town) -> dict[type[Base], Rows]:
         digits, _ = pin_rule(plan.live, plan.tries)
         rows[PinSet][name,] = {"digits": digits, "memory_kib": plan.memory_kib, "iterations": plan.iterations}
     for name, building in town.buildings.items():
-        policy = msgspec.to_builtins(town.door_policy(building.policy, building.pin_set))
+        policy = _as_stored(town.door_policy(building.policy, building.pin_set))
         group = f"entrances:{name}"
         rows[DoorGroup][group,] = {"shared": True, "pin_set": building.pin_set, "policy": policy}
         rows[Door] |= {(door,): {"door_group": group} for door in building.entrances}
     for name, room in town.rooms.items():
         pin_set = town.buildings[room.building].pin_set
-        policy = msgspec.to_builtins(town.door_policy(room.policy, pin_set))
+        policy = _as_stored(town.door_policy(room.policy, pin_set))
         group, room_id = f"room:{name}", town.room_id(name)
         rows[DoorGroup][group,] = {"shared": False, "pin_set": pin_set, "policy": policy}
         rows[Door] |= {(door,): {"door_group": group} for door in room.doors}
@@ -104,6 +104,11 @@ def _wanted(town: Town) -> dict[type[Base], Rows]:
         }
         rows[Way] |= {(room_id, door): {"place": place} for place, door in enumerate(town.ways(name))}
     return rows
+
+
+def _as_stored(policy: Policy) -> Row:
+    """A policy as a JSON column gives it back, for comparing."""
+    return parse_object(canonical(policy), "policy")
 
 
 # What the file decides of a row; everything else in it is kept.

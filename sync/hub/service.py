@@ -198,7 +198,7 @@ class Service:
         query = select(Reservation.grant_id, Reservation.ref)
         with self._sessions.begin() as session:
             found = session.execute(query.where(Reservation.client == client, Reservation.grant_id.in_(grants)))
-            return dict(found.tuples().all())
+            return {row.grant_id: row.ref for row in found}
 
     # --- the town and its doors ---
 

@@ -99,7 +99,8 @@ def _clipped(room: RoomWays, bookings: Iterable[Booking]) -> list[_Stretch]:
     runs = [list(run) for _, run in itertools.groupby(ordered, key=lambda each: each.grant)]
     limits = [_boundary(room, left[-1].until, right[0].start) for left, right in itertools.pairwise(runs)]
     stretches: list[_Stretch] = []
-    for run, (left_limit, right_limit) in zip(runs, itertools.pairwise([None, *limits, None]), strict=True):
+    # The first run has nobody to its left, the last one nobody to its right.
+    for run, left_limit, right_limit in zip(runs, [None, *limits], [*limits, None], strict=False):
         stretches += [_within(plain, left_limit, right_limit) for plain in _plain(room, run)]
     return stretches
 

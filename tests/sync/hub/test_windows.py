@@ -58,6 +58,10 @@ def test_an_entrance_clips_nobody_and_staff_give_way_to_nobody():
     assert at("hall-1", bookings)["a"][0][1] == 10 * HOUR
 
 
+def test_a_room_without_bookings_opens_for_nobody():
+    assert openings([HALL], []) == []
+
+
 def test_clipped_is_told():
     found = openings([HALL], [renter("a", 8 * HOUR, 10 * HOUR), renter("b", 10 * HOUR, 12 * HOUR)])
     assert {(o.door, o.clipped) for o in found} == {("hall-1", True), ("front", False)}

@@ -1,0 +1,184 @@
+"""`zaalsleutel hub`: make a hub, tell it about the town, run it, bring doors into service.
+
+Exit status: 0 done, 1 input refused (the sentence names the place), 2 the command line itself is wrong. Every command
+but `init` works in a hub folder, the current one unless `--hub` names another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from controller.formats.encoding import parse_object
+from controller.formats.errors import Refused
+from controller.formats.jwk import load_public
+from sync.hub.bodies import instant
+from sync.hub.database import Sessions, open_database
+from sync.hub.enrolment import enrol_door, make_hub
+from sync.hub.keys import Keyring
+from sync.hub.log_store import LogStore
+from sync.hub.service import Service
+from sync.hub.settings import Settings, read_settings
+from sync.hub.town import read_town
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
+door_app = typer.Typer(no_args_is_help=True, help="Door units.")
+app.add_typer(door_app, name="door")
+console = Console()
+
+HubFolder = Annotated[Path, typer.Option("--hub", envvar="ZS_HUB", help="The hub folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+HERE = Path()
+
+
+@dataclass(frozen=True)
+class Hub:
+    """An opened hub folder."""
+
+    settings: Settings
+    keyring: Keyring
+    sessions: Sessions
+    service: Service
+
+
+def open_hub(folder: Path) -> Hub:
+    """Settings, keys and database of a hub folder. Raises Refused."""
+    settings = read_settings(folder)
+    keyring = Keyring.load(settings.folders.keys)
+    sessions = open_database(settings.database)
+    return Hub(settings, keyring, sessions, Service(sessions, keyring))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what is refused into one sentence and exit status 1."""
+    try:
+        yield
+    except (Refused, OSError, UnicodeDecodeError) as error:
+        typer.echo(f"zaalsleutel hub: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    host: Annotated[list[str] | None, typer.Option(help="Name or address under which doors reach the broker.")] = None,
+) -> None:
+    """Make a hub folder: hub.toml, keys, and a certificate authority of its own. Never overwrites."""
+    with refusals():
+        for path in make_hub(folder, host or [], datetime.now(UTC)):
+            typer.echo(str(path))
+
+
+@app.command()
+def apply(
+    town: Annotated[Path, typer.Argument(help="town.toml")],
+    hub: HubFolder = HERE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the hub follow town.toml. Applying twice changes nothing."""
+    with refusals():
+        plan = read_town(town.read_text("utf-8"))
+        changes = open_hub(hub).service.apply(plan, _now_s(), dry_run=dry_run)
+    rows = [asdict(change) for change in changes]
+    show(rows, ["action", "what", "name", "fields"], as_json=as_json, empty="nothing changes")
+
+
+@app.command()
+def serve(hub: HubFolder = HERE) -> None:
+    """Run the API and the link to the doors until interrupted."""
+    import uvicorn
+
+    from sync.hub.api import create_app
+    from sync.hub.link import HubLink
+
+    with refusals():
+        opened = open_hub(hub)
+        link = HubLink(opened.settings, opened.service, opened.keyring, opened.sessions)
+        link.start()
+        try:
+            address = opened.settings.http
+            application = create_app(opened.service, LogStore(opened.sessions))
+            uvicorn.run(application, host=address.host, port=address.port, log_level="warning")
+        finally:
+            link.stop()
+
+
+@app.command()
+def token(client: Annotated[str, typer.Argument(help="A client of town.toml.")], hub: HubFolder = HERE) -> None:
+    """Print a new bearer token for a client, once. The one before stops working."""
+    with refusals():
+        typer.echo(open_hub(hub).service.new_token(client))
+
+
+@door_app.command("add")
+def add_door(
+    door: Annotated[str, typer.Argument(help="A door of town.toml.")],
+    event_key: Annotated[Path, typer.Option(help="The door's public event key, a JWK file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files the unit takes along.")],
+    hub: HubFolder = HERE,
+) -> None:
+    """Register a door unit and write its certificate, the CA and the keys it may believe."""
+    with refusals():
+        public = load_public(parse_object(event_key.read_bytes(), str(event_key)), str(event_key))
+        opened = open_hub(hub)
+        made = enrol_door(opened.service, opened.keyring, opened.settings, door, public, out, datetime.now(UTC))
+        for path in made:
+            typer.echo(str(path))
+
+
+@app.command()
+def doors(hub: HubFolder = HERE, as_json: AsJson = False) -> None:
+    """Every door: last contact, list current and applied."""
+    with refusals():
+        rows = [asdict(door) for door in open_hub(hub).service.doors()]
+    for row in rows:
+        contact = row["last_contact"]
+        row["last_contact"] = None if contact is None else instant(contact)
+    names = ["id", "enrolled", "last_contact", "list_current", "list_applied"]
+    show(rows, names, as_json=as_json, empty="no doors; see `zaalsleutel hub apply`")
+
+
+@app.command("list-of")
+def list_of(
+    door: Annotated[str, typer.Argument(help="A door of town.toml.")],
+    out: Annotated[Path, typer.Option(help="File for the signed list.")],
+    hub: HubFolder = HERE,
+) -> None:
+    """Write a door's current list, as signed."""
+    with refusals():
+        out.write_bytes(open_hub(hub).service.list_of(door))
+
+
+def show(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:
+    """Rows as a JSON array or as a table for people."""
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_cell(each)}" for name, each in value.items())
+    return "–" if value is None else str(value)
+
+
+def _now_s() -> int:
+    return int(datetime.now(UTC).timestamp())

@@ -1,0 +1,92 @@
+"""The command line on a real hub folder."""
+
+import json
+import ssl
+import stat
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from typer.testing import CliRunner
+
+from controller.formats.encoding import canonical
+from controller.formats.envelope import open_envelope
+from controller.formats.jwk import make_key
+from controller.formats.limits import LIMITS
+from controller.formats.trust import parse
+from sync.hub.cli import app, open_hub
+from tests.sync.hub.conftest import TOWN
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A function that runs a command in a new hub folder."""
+    folder = tmp_path / "hub"
+    (tmp_path / "town.toml").write_text(TOWN)
+
+    def run(*arguments: str, code: int = 0):
+        result = CliRunner().invoke(app, arguments if arguments[0] == "init" else (*arguments, "--hub", str(folder)))
+        assert result.exit_code == code, result.output
+        return result
+
+    run("init", str(folder), "--host", "broker.example")
+    run.folder, run.town = folder, str(tmp_path / "town.toml")
+    return run
+
+
+def test_init_makes_keys_nobody_else_can_read_and_never_overwrites(hub):
+    secrets = [hub.folder / "keys" / name for name in ("list.jwk", "receipt.jwk", "store.key")]
+    secrets += [hub.folder / "tls" / name for name in ("ca.key", "broker.key", "hub.key")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
+    before = {path: path.read_bytes() for path in hub.folder.rglob("*") if path.is_file()}
+    assert hub("init", str(hub.folder)).output == ""
+    assert {path: path.read_bytes() for path in hub.folder.rglob("*") if path.is_file()} == before
+
+
+def test_the_broker_certificate_names_its_hosts_and_holds_with_openssl(hub):
+    tls = hub.folder / "tls"
+    certificate = x509.load_pem_x509_certificate((tls / "broker.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["broker.example", "localhost"]
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(tls / "ca.pem"))
+    context.load_cert_chain(tls / "hub.pem", tls / "hub.key")
+    assert certificate.not_valid_after_utc > datetime.now(UTC)
+
+
+def test_apply_shows_then_does_then_has_nothing_to_do(hub):
+    told = json.loads(hub("apply", hub.town, "--dry-run", "--json").output)
+    assert {"action": "add", "what": "doors", "name": "a-1", "fields": {"door_group": "room:A"}} in told
+    assert json.loads(hub("doors", "--json").output) == []
+    assert "front" in hub("apply", hub.town).output
+    assert hub("apply", hub.town).output == "nothing changes\n"
+
+
+def test_a_door_comes_into_service(hub, tmp_path):
+    hub("apply", hub.town)
+    key = make_key()
+    (tmp_path / "event.jwk").write_bytes(canonical(key.verify_key.jwk()))
+    hub("door", "add", "a-1", "--event-key", str(tmp_path / "event.jwk"), "--out", str(tmp_path / "unit"))
+    certificate = x509.load_pem_x509_certificate((tmp_path / "unit" / "agent.crt").read_bytes())
+    assert certificate.subject.rfc4514_string() == "CN=a-1"
+    assert open_hub(hub.folder).service.event_key("a-1").thumbprint == key.verify_key.thumbprint
+    trust = parse((tmp_path / "unit" / "trust.json").read_bytes())
+    hub("list-of", "a-1", "--out", str(tmp_path / "list.json"))
+    envelope = (tmp_path / "list.json").read_bytes()
+    open_envelope(envelope, "zs-list-1", trust.keys_for("list", "a-1"), max_bytes=LIMITS.envelope_bytes)
+    assert trust.keys_for("receipt", "a-1").keys().isdisjoint(trust.keys_for("list", "a-1"))
+    (row,) = [row for row in json.loads(hub("doors", "--json").output) if row["id"] == "a-1"]
+    assert (row["enrolled"], row["list_applied"], row["last_contact"]) == (True, 0, None)
+
+
+def test_tokens_and_refusals(hub, tmp_path):
+    hub("apply", hub.town)
+    token = hub("token", "booking").output.strip()
+    assert open_hub(hub.folder).service.client_of(token).id == "booking"
+    hub("token", "nobody", code=1)
+    hub("list-of", "nowhere", "--out", str(tmp_path / "x"), code=1)
+    hub("token", code=2)
+    (tmp_path / "bad.toml").write_text("[rooms.X]\n")
+    assert "[rooms.X]" in hub("apply", str(tmp_path / "bad.toml"), code=1).output
+    (hub.folder / "hub.toml").write_text((hub.folder / "hub.toml").read_text().replace("8883", "88830"))
+    assert "[mqtt] port" in hub("doors", code=1).output
