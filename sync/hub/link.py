@@ -6,11 +6,11 @@
     …
     link.stop()
 
-Two threads: paho's own, which only queues what arrives, and one worker, which does everything else in turn: it verifies,
-stores all the batches that have come in since the last turn in one transaction, acknowledges them, signs and publishes
-their receipts, hands over state reports, and calls `service.due` every second. A message is acknowledged to the broker
-only after what it says is stored, so a hub that dies in between gets it again; so does its door, which waits for the
-receipt.
+Two threads: paho's own, which only queues what arrives, and one worker, which does everything else in turn: it
+verifies, stores all the batches that have come in since the last turn in one transaction, signs and publishes their
+receipts, hands over state reports, and calls `service.due` every second. A message is acknowledged to the broker only
+after what it says is stored, so a hub that dies in between gets it again: from the broker, and from the door, which
+waits for its receipt.
 
 Several hub processes share the doors' messages (shared subscriptions); each needs a `name` of its own.
 """
@@ -55,6 +55,8 @@ RECEIVE_MAXIMUM = 128
 # Outgoing: beyond these `publish` lets a message go; its door stays behind and gets it again.
 INFLIGHT, QUEUED = 1_000, 10_000
 DUE_S = 1.0
+
+STATES = topic("+", "state")
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +200,10 @@ class HubLink:
         log.info("connected to the broker")
         self._session += 1
         client.subscribe([(name, 1) for name in HUB_SUBSCRIPTIONS])
+        # Retained messages do not come with a shared subscription, and what doors said while nobody listened is in
+        # them: ask for those once, without staying subscribed.
+        client.subscribe(STATES, 1)
+        client.unsubscribe(STATES)
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
@@ -287,9 +293,9 @@ class HubLink:
         if not batches:
             return
         answers = self._store.store(batches, int(self._clock()))
-        # The last receipt of a door says it all.
-        receipts = {answer.receipt.door: answer.receipt for answer in answers if answer.receipt}
-        for door, receipt in receipts.items():
+        # The last receipt of a log says it all.
+        receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers if answer.receipt}
+        for (door, _), receipt in receipts.items():
             self.publish(topic(door, "receipt"), seal(canonical(receipt), RECEIPT_TYP, self._receipt_key), retain=True)
 
 
