@@ -110,12 +110,21 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
     """Puts a whole new file in the place of the old one: a reader sees the one or the other, also after a power cut.
     Raises Refused `unwritable`."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    write_new(new, data, mode=mode)
+    try:
+        write_new(new, data, mode=mode)
+    except Refused as refusal:
+        raise Refused(refusal.code, str(path), refusal.text) from None
     try:
         new.replace(path)
     except OSError as error:
         new.unlink()
         raise _unusable("unwritable", path, error) from None
+    # The rename itself is on the disk once its folder is.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _unusable(code: str, path: Path, error: OSError) -> Refused:

@@ -16,13 +16,14 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
 from controller.formats import code_list, jwk
-from controller.formats.code_list import CodeList, Window
+from controller.formats.code_list import CodeList
 from controller.formats.encoding import parse_object
 from controller.formats.envelope import Opened, open_envelope, seal, unverified
 from controller.formats.errors import Refused
@@ -163,25 +164,27 @@ def _print_summary(shown: CodeList, summary: dict[str, Any]) -> None:
     console.print(Text(f"valid until {summary['valid_until']}"))
     for closure in summary["closures"]:
         console.print(Text(f"closed {closure['from']} – {closure['until']}: {closure['reason']}"))
-    table = Table("grant", "kind", "active", Column("windows", no_wrap=True), "uses", "offline", "PINs", "QRs")
+    width = len(_instant(0))
+    windows = Column("from", min_width=width), Column("until", min_width=width)
+    table = Table(Column("grant", overflow="fold"), "kind", *windows, "uses", "PINs", "QRs", box=SIMPLE, pad_edge=False)
     for grant in shown.grants:
+        remarks = ["" if grant.active else " (suspended)", " (offline)" if grant.offline_ok else ""]
         table.add_row(
             grant.id,
-            grant.kind,
-            "yes" if grant.active else "no",
-            _windows_text(grant.windows),
+            grant.kind + "".join(remarks),
+            _lines([start for start, _ in grant.windows]),
+            _lines([until for _, until in grant.windows]),
             "any" if grant.max_uses is None else str(grant.max_uses),
-            "yes" if grant.offline_ok else "no",
             str(len(grant.pins)),
             str(len(grant.qrs)),
         )
     console.print(table)
 
 
-def _windows_text(windows: tuple[Window, ...]) -> str:
-    lines = [f"{_instant(start)} – {_instant(end)}" for start, end in windows[:SHOWN_WINDOWS]]
-    if len(windows) > SHOWN_WINDOWS:
-        lines.append(f"and {len(windows) - SHOWN_WINDOWS} more")
+def _lines(instants: list[int]) -> str:
+    lines = [_instant(instant) for instant in instants[:SHOWN_WINDOWS]]
+    if len(instants) > SHOWN_WINDOWS:
+        lines.append(f"… {len(instants)} in all")
     return "\n".join(lines)
 
 
