@@ -226,15 +226,30 @@ class HubLink:
         due_at_s = time.monotonic()
         while not self._stopping.is_set():
             messages = self._take(max(0.0, due_at_s - time.monotonic()))
-            try:
-                self._handle(messages)
-                if time.monotonic() >= due_at_s:
-                    due_at_s = time.monotonic() + DUE_S
-                    self._service.due(int(self._clock()))
-            except SQLAlchemyError:
-                # Nothing was acknowledged and nothing receipted, so it all comes again when the database is back.
-                log.exception("the database failed")
-                self._stopping.wait(DUE_S)
+            self._attempt(messages)
+            if time.monotonic() >= due_at_s:
+                due_at_s = time.monotonic() + DUE_S
+                self._attempt_due()
+
+    def _attempt(self, messages: list[_Arrived]) -> None:
+        try:
+            self._handle(messages)
+        except SQLAlchemyError:
+            # Nothing was acknowledged and nothing receipted. Kept here, because what stays unacknowledged fills the
+            # broker's window, and a full one would leave the hub deaf when the database is back.
+            log.exception("the database failed, trying again")
+            for message in messages:
+                self._arrived.put(message)
+            self._stopping.wait(DUE_S)
+        except Exception:
+            # A bug must not end this thread and leave a hub that looks alive and hears nobody.
+            log.exception("a turn failed; its doors will send again")
+
+    def _attempt_due(self) -> None:
+        try:
+            self._service.due(int(self._clock()))
+        except Exception:
+            log.exception("what was due failed; it stays due")
 
     def _take(self, wait_s: float) -> list[_Arrived]:
         """What has arrived, waiting at most `wait_s` for the first message."""

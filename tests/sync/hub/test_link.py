@@ -6,12 +6,13 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
@@ -33,9 +34,10 @@ from controller.formats.state import STATE_TYP, StateReport
 from sync.agent import link
 from sync.agent.config import BrokerSection, Config, DoorSection
 from sync.agent.runner import Runner
+from sync.hub.collector import ReadBatch
 from sync.hub.database import Sessions, open_database
 from sync.hub.link import HubLink
-from sync.hub.log_store import LogStore
+from sync.hub.log_store import Answer, LogStore
 from sync.topics import topic
 from tests.sync.hub.door_log import LOG, DoorLog
 from tests.sync.mosquitto import Mosquitto
@@ -259,6 +261,30 @@ def test_a_broker_that_comes_back_empty_loses_and_doubles_nothing(
     eventually(lambda: receipts(controller, receipt_key)[-1].seq == 8)
     assert [record.data for record in LogStore(sessions).after(0, 100, None)] == door.events[:8]
     eventually(lambda: len(service.reports) >= 2)
+
+
+def test_a_database_that_fails_delays_and_loses_nothing(
+    controller: Controller,
+    hub: HubLink,
+    sessions: Sessions,
+    door: DoorLog,
+    receipt_key: SigningKey,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    failures = [OperationalError("INSERT", None, OSError("disk full"))]
+    store = LogStore.store
+
+    def failing_once(self: LogStore, batches: Sequence[ReadBatch], now_s: int) -> list[Answer]:
+        if failures:
+            raise failures.pop()
+        return store(self, batches, now_s)
+
+    monkeypatch.setattr(LogStore, "store", failing_once)
+    controller.say(batch_of(door, 1, 4))
+    (receipt,) = eventually(lambda: receipts(controller, receipt_key))
+    assert receipt.seq == 4
+    assert failures == []
+    assert len(LogStore(sessions).after(0, 100, None)) == 4
 
 
 def test_a_hub_that_was_away_learns_what_doors_said_meanwhile(
