@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
+from controller.formats.code_list import PinKdf
+from controller.formats.pin import derive
 from hal.mailbox import Mailbox
 
 T = TypeVar("T")
@@ -27,9 +30,9 @@ class Beside:
         """Readable while results wait."""
         return self._done.fileno()
 
-    def derive(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Run a PIN derivation; `then` is called by the loop."""
-        self._submit(self._derivations, job, then)
+    def derive(self, pin: str, kdf: PinKdf, then: Callable[[str], None]) -> None:
+        """Derive a PIN's verifier; `then` is called by the loop."""
+        self._submit(self._derivations, partial(derive, pin, kdf), then)
 
     def on_disk(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
         """Verify or write a file; jobs run one after the other; `then` is called by the loop."""

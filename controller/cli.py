@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from pathlib import Path
@@ -36,11 +37,11 @@ def run(config: ConfigFile) -> None:
     """Run the controller until SIGTERM. Exit 1: it could not start, and says why."""
     from controller.config import load
     from controller.runner import Runner
-    from controller.unit import Unit
     from hal.errors import HardwareFault
 
+    os.umask(0o077)
     try:
-        runner = Runner(Unit(load(config)))
+        runner = Runner(load(config))
     except (Refused, HardwareFault, OSError, ValueError) as error:
         raise _fail(error) from None
     runner.run()

@@ -13,11 +13,10 @@ Whoever talks nonsense, floods, or stops reading is disconnected; the door goes 
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,9 +24,7 @@ from controller.door_socket import Client, ClientGone, RoleSocket
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from controller.formats.messages import AskStatus, FromAgent, FromCamera, decode_line
-
-Role = Literal["camera", "sync", "display", "admin"]
-Reply = Callable[[msgspec.Struct], None]
+from controller.performer import Role, Tell
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,11 @@ RULES: dict[Role, _Rules] = {
 
 
 class Listener(Protocol):
-    """Who is told what is said."""
+    """Who is told what is said. Set before the first turn of the loop."""
 
     def joined(self, role: Role) -> None: ...
 
-    def heard(self, role: Role, message: Any, reply: Reply) -> None: ...
+    def heard(self, role: Role, message: Any, reply: Tell) -> None: ...
 
     def left(self, role: Role) -> None: ...
 
@@ -60,9 +57,10 @@ class Listener(Protocol):
 class Conversations:
     """Listens in `folder`; registers everything with `selector`, whose data are calls to make."""
 
-    def __init__(self, folder: Path, selector: selectors.BaseSelector, listener: Listener) -> None:
+    listener: Listener
+
+    def __init__(self, folder: Path, selector: selectors.BaseSelector) -> None:
         self._selector = selector
-        self._listener = listener
         self._sockets = {role: self._listen(folder, role, rules) for role, rules in RULES.items()}
 
     @property
@@ -102,7 +100,7 @@ class Conversations:
         client = self._sockets[role].accept()
         if client is not None:
             self._selector.register(client, selectors.EVENT_READ, partial(self._receive, role, client))
-            self._listener.joined(role)
+            self.listener.joined(role)
 
     def _receive(self, role: Role, client: Client) -> None:
         try:
@@ -112,7 +110,7 @@ class Conversations:
             self._drop(role, client)
         except Refused as refused:
             self._drop(role, client)
-            self._listener.nonsense(role, refused)
+            self.listener.nonsense(role, refused)
         else:
             self._hear(role, client)
 
@@ -125,9 +123,9 @@ class Conversations:
                 message = decode_line(line, says, f"{role}.sock")
             except Refused as refused:
                 self._drop(role, client)
-                self._listener.nonsense(role, refused)
+                self.listener.nonsense(role, refused)
                 return
-            self._listener.heard(role, message, partial(self._send, role, client))
+            self.listener.heard(role, message, partial(self._send, role, client))
         self._watch(role, client)
 
     def _send(self, role: Role, client: Client, message: msgspec.Struct) -> None:
@@ -152,4 +150,4 @@ class Conversations:
             return
         self._selector.unregister(client)
         self._sockets[role].drop(client)
-        self._listener.left(role)
+        self.listener.left(role)

@@ -5,136 +5,126 @@ Start-up order is the order of trust: floors, trust document, the installed list
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict
+import threading
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Any
 
 from controller.clock import Clock, Readings, Restored
-from controller.codelist import GateTime, accept_installed, accept_new
-from controller.config import Config
+from controller.codelist import Floors, GateTime, accept_installed, accept_new
+from controller.data_folder import Disk
 from controller.decide import Installed
-from controller.disk import TRUST, list_path, remove_other_lists
 from controller.door import Setup
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
-from controller.floors import FloorsFile
 from controller.formats import trust as trust_format
 from controller.formats.code_list import CodeList
 from controller.formats.errors import Refused
 from controller.formats.trust import Trust
-from controller.hardware import Hardware
 from controller.link_session import LinkSession
 from controller.memory import Memory
-from controller.own_keys import event_key
+from hal.ports import Light, Lock, TimeSource
 
-LOG = "log.db"
+
+@dataclass(frozen=True)
+class Ports:
+    """The hardware the unit acts on. Inputs are not here: they come as events."""
+
+    lock: Lock
+    clock: TimeSource
+    light: Light | None
+    leaf_open: bool
+    camera: bool
 
 
 class Unit:
-    """Everything the runner runs. Raises Refused (configuration, trust document), HardwareFault (lock or clock cannot
-    be opened), OSError or ValueError (the data folder cannot be used)."""
+    """Everything a performer performs on. Raises Refused (trust document), OSError or ValueError (the data folder
+    cannot be used)."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.hardware = Hardware(config)
-        self.has_camera = config.has("camera")
-        self.setup = Setup(
-            door=config.door.id,
-            readers=tuple(self.hardware.keypads),
-            contact=self.hardware.contact is not None,
-            handle_sensed=config.door.handle_sensed,
-        )
+    def __init__(self, setup: Setup, ports: Ports, disk: Disk) -> None:
+        self.setup = setup
+        self.ports = ports
         self.boot_drafts: list[Draft] = []
         self.lost_records = 0
-        self.floors = FloorsFile(config.data)
-        self.trust = _read_trust(config.data)
+        self._disk = disk
+        self._floors_guard = threading.Lock()  # changed beside the loop, read in it
+        floors = disk.read_floors()
+        self.floors = floors or Floors()
+        trust = disk.read_trust()
+        self.trust: Trust | None = None if trust is None else trust_format.parse(trust)
         self.installed = self._find_list()
-        self.log, kept = self._open_log()
+        self.log, kept = self._open_log(started_before=floors is not None)
         self.memory = Memory.restore(kept)
-        self.session = LinkSession(config.door.id, self.log, self.trust, event_key(config.data))
+        self.session = LinkSession(setup.door, self.log, self.trust, disk.event_key())
         self.clock = self._start_clock(kept or {})
-        self.boot_drafts.insert(0, self._boot_draft())
+        list_version = self.installed.list.version if self.installed else None
+        detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}
+        self.boot_drafts.insert(0, Draft("boot", detail=detail))
 
-    def install(
-        self, envelope: bytes, installed: CodeList | None, time: GateTime
-    ) -> Installed | Refused | OSError | None:
-        """Judge a delivered list and put it on disk; None when it is the one in force. Runs beside the loop."""
+    def install(self, envelope: bytes, installed: CodeList | None, time: GateTime) -> Installed | Exception | None:
+        """Judge a delivered list and put it on disk: the list first, then the floors that name it, so a power cut
+        between the two leaves the old one in force. None when it is in force already; Refused or OSError are returned,
+        since this runs beside the loop."""
         try:
             if self.trust is None:
                 raise Refused("unknown_key", "list", "this unit has no trust document")
-            accepted = accept_new(envelope, self.setup.door, self.trust, self.floors.current, installed, time)
+            accepted = accept_new(envelope, self.setup.door, self.trust, self.floors, installed, time)
             if accepted is None:
                 return None
             ready = Installed(accepted.code_list, accepted.hash)
-            self.floors.install(envelope, accepted.hash, accepted.code_list.version)
-            remove_other_lists(self.config.data, accepted.hash)
+            self._disk.write_list(accepted.hash, envelope)
+            self._change_floors(list_hash=accepted.hash, list_version=accepted.code_list.version)
+            self._disk.remove_other_lists(accepted.hash)
         except (Refused, OSError) as error:
             return error
         return ready
 
     def keep_floor(self, clock_s: int, receipt: int) -> OSError | None:
-        """Write the clock floor down. Runs beside the loop."""
+        """Write down the clock floor (which a believed signed reading may lower) and the receipt number."""
         try:
-            self.floors.raise_to(clock_s=clock_s, receipt=receipt)
+            self._change_floors(clock_s=clock_s, receipt=max(receipt, self.floors.receipt))
         except OSError as error:
             return error
         return None
 
     def clock_kept(self, raw_ms: int) -> dict[str, Any]:
         """The clock as a restart within this boot needs it; rides along with every record."""
-        return {"boot": self.hardware.clock.boot_id(), **asdict(self.clock.restorable(raw_ms))}
+        return {"boot": self.ports.clock.boot_id(), **asdict(self.clock.restorable(raw_ms))}
+
+    def _change_floors(self, **changes: Any) -> None:
+        with self._floors_guard:
+            floors = replace(self.floors, **changes)
+            self._disk.write_floors(floors)
+            self.floors = floors
 
     def _find_list(self) -> Installed | None:
-        floors = self.floors.current
-        if self.trust is None or floors.list_hash is None:
+        if self.trust is None or self.floors.list_hash is None:
             return None
         try:
-            envelope = list_path(self.config.data, floors.list_hash).read_bytes()
-            accepted = accept_installed(envelope, self.config.door.id, self.trust, floors)
+            envelope = self._disk.read_list(self.floors.list_hash)
+            accepted = accept_installed(envelope, self.setup.door, self.trust, self.floors)
         except (Refused, OSError) as error:
             reason = error.code if isinstance(error, Refused) else "unreadable"
-            self.boot_drafts.append(Draft("list", reason, detail={"version": floors.list_version}))
+            self.boot_drafts.append(Draft("list", reason, detail={"version": self.floors.list_version}))
             return None
         return Installed(accepted.code_list, accepted.hash)
 
-    def _open_log(self) -> tuple[EventLog, dict[str, Any] | None]:
+    def _open_log(self, started_before: bool) -> tuple[EventLog, dict[str, Any] | None]:
         """The log and what was kept in it; None when it should have been there and is not readable."""
-        path = self.config.data / LOG
-        missing = not path.exists()
+        missing = not self._disk.log_exists()
         try:
-            log = EventLog.open(path, self.setup.door, os.urandom)
-            return log, (None if missing and self.floors.existed else log.kept())
+            log = self._disk.open_log(self.setup.door)
+            return log, (None if missing and started_before else log.kept())
         except StorageFault:
-            _set_aside(path)
+            self._disk.set_log_aside()
         self.boot_drafts.append(Draft("loss", "log_unreadable"))
-        return EventLog.open(path, self.setup.door, os.urandom), None
+        return self._disk.open_log(self.setup.door), None
 
     def _start_clock(self, kept: dict[str, Any]) -> Clock:
-        source = self.hardware.clock
+        source = self.ports.clock
         readings = Readings(source.raw_ms(), source.ntp_ms(), source.rtc_ms())
         restored = None
-        written = kept.get("clock")
+        written = dict(kept.get("clock") or {})
         if written and written.pop("boot") == source.boot_id():
             restored = Restored(**written)
-        return Clock.start(readings, self.floors.current.clock_s, restored)
-
-    def _boot_draft(self) -> Draft:
-        version = self.installed.list.version if self.installed else None
-        return Draft("boot", detail={"software": installed_version("zaalsleutel"), "list_version": version})
-
-
-def _read_trust(data: Path) -> Trust | None:
-    try:
-        return trust_format.parse((data / TRUST).read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-def _set_aside(path: Path) -> None:
-    """Keep an unreadable log for those who may want to look at it, out of the way."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        found = path.with_name(name)
-        if found.exists():
-            found.replace(path.with_name(f"{name}.unreadable"))
+        return Clock.start(readings, self.floors.clock_s, restored)

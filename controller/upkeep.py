@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from controller.beside import Beside
 from controller.clock import Readings
 from controller.door import Door
 from controller.door_events import ClockNoted, Event, FaultChanged, Now, StorageHealed
@@ -27,17 +26,20 @@ IDLE_MS = 5_000
 PRUNE_EVERY_MS = 6 * 3_600_000
 
 
-class Upkeep:
-    """`feed` hands an event to the door. Times are monotonic milliseconds."""
+OnDisk = Callable[[Callable[[], OSError | None], Callable[[OSError | None], None]], None]
 
-    def __init__(self, unit: Unit, door: Door, lease: Lease, beside: Beside, feed: Callable[[Event], None]) -> None:
+
+class Upkeep:
+    """`on_disk` writes a file beside the loop; `feed` hands an event to the door. Times are monotonic milliseconds."""
+
+    def __init__(self, unit: Unit, door: Door, lease: Lease, on_disk: OnDisk, feed: Callable[[Event], None]) -> None:
         self._unit = unit
         self._door = door
         self._lease = lease
-        self._beside = beside
+        self._on_disk = on_disk
         self._feed = feed
         self._due_ms: dict[str, int] = {}
-        now_ms = unit.hardware.clock.raw_ms()
+        now_ms = unit.ports.clock.raw_ms()
         self.linked = False
         self._link_changed_ms = now_ms
         self._camera_ms = now_ms
@@ -59,7 +61,7 @@ class Upkeep:
     def turn(self, now: Now) -> None:
         """Do what is due."""
         if self._is_due("clock", now.mono_ms, CLOCK_EVERY_MS):
-            source = self._unit.hardware.clock
+            source = self._unit.ports.clock
             self._unit.clock.observe(Readings(now.mono_ms, source.ntp_ms(), source.rtc_ms()))
         for fault, on in self._faults(now).items():
             if on != (fault in self._door.faults):
@@ -80,7 +82,7 @@ class Upkeep:
             "trust": trust is None or (now.trusted and now.utc_s >= trust.expires - TRUST_WARN_S),
             "lock": self._lease.overdue(now.mono_ms),
         }
-        if unit.has_camera:
+        if unit.ports.camera:
             faults["camera"] = now.mono_ms - self._camera_ms > CAMERA_SILENT_MS
         return faults
 
@@ -92,10 +94,10 @@ class Upkeep:
 
     def _keep_floor(self, now: Now) -> None:
         clock_s = self._unit.clock.kept_floor_s(now.mono_ms)
-        moved_s = abs(clock_s - self._unit.floors.current.clock_s)
+        moved_s = abs(clock_s - self._unit.floors.clock_s)
         if moved_s >= FLOOR_EVERY_S and self._is_due("floor", now.mono_ms, CLOCK_EVERY_MS):
             job = partial(self._unit.keep_floor, clock_s, self._unit.log.acknowledged.number)
-            self._beside.on_disk(job, lambda failure: self._feed(FaultChanged("disk", failure is not None)))
+            self._on_disk(job, lambda failure: self._feed(FaultChanged("disk", failure is not None)))
 
     def _check_storage(self) -> None:
         """Write what is held as soon as the disk takes it."""

@@ -19,7 +19,7 @@ def report(unit: Unit, door: Door, now: Now) -> StateReport:
         at=max(0, now.utc_ms),
         clock=now.clock,
         # The floor, not the list: a door that lost its list must still not be sent an older one.
-        list_version=unit.floors.current.list_version,
+        list_version=unit.floors.list_version,
         list_hash=installed.hash if installed else None,
         trust_version=unit.trust.version if unit.trust else 0,
         receipt=unit.log.acknowledged.number,
@@ -51,7 +51,7 @@ def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
         inside=len(door.memory.inside),
         faults=tuple(sorted(door.faults)),
         linked=linked,
-        released=unit.hardware.lock.released,
+        released=unit.ports.lock.released,
     )
 
 

@@ -1,0 +1,94 @@
+"""What a unit keeps on disk, behind one port: floors, list, trust document, own key, log.
+
+`Disk` is what the unit needs; `DataFolder` is the folder on the card. The simulator has another one, whose writes can
+be cut, torn and refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from controller.codelist import Floors
+from controller.disk import TRUST, list_path, read_floors, remove_other_lists, replace_file, write_floors
+from controller.eventlog import EventLog
+from controller.formats.jwk import Signer
+from controller.own_keys import event_key
+
+LOG = "log.db"
+
+
+class Disk(Protocol):
+    """Every write is durable when it returns, and after a power cut either wholly there or not at all. Reading and
+    writing raise OSError; the log raises StorageFault."""
+
+    def read_floors(self) -> Floors | None:
+        """None before the first start. Raises ValueError when the file is damaged: without floors an older list could
+        come back in."""
+
+    def write_floors(self, floors: Floors) -> None: ...
+
+    def read_list(self, payload_hash: str) -> bytes: ...
+
+    def write_list(self, payload_hash: str, envelope: bytes) -> None:
+        """Put a list beside the one in force; nothing names it yet."""
+
+    def remove_other_lists(self, keep: str) -> None: ...
+
+    def read_trust(self) -> bytes | None: ...
+
+    def event_key(self) -> Signer:
+        """The unit's own key, made when there is none."""
+
+    def log_exists(self) -> bool: ...
+
+    def open_log(self, door: str) -> EventLog: ...
+
+    def set_log_aside(self) -> None:
+        """Keep an unreadable log for those who may want to look at it, out of the way."""
+
+
+class DataFolder:
+    """The folder on the card. `entropy` gives random bytes for log ids and nonces."""
+
+    def __init__(self, path: Path, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        self._path = path
+        self._entropy = entropy
+
+    def read_floors(self) -> Floors | None:
+        return read_floors(self._path)
+
+    def write_floors(self, floors: Floors) -> None:
+        write_floors(self._path, floors)
+
+    def read_list(self, payload_hash: str) -> bytes:
+        return list_path(self._path, payload_hash).read_bytes()
+
+    def write_list(self, payload_hash: str, envelope: bytes) -> None:
+        replace_file(list_path(self._path, payload_hash), envelope)
+
+    def remove_other_lists(self, keep: str) -> None:
+        remove_other_lists(self._path, keep)
+
+    def read_trust(self) -> bytes | None:
+        try:
+            return (self._path / TRUST).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def event_key(self) -> Signer:
+        return event_key(self._path)
+
+    def log_exists(self) -> bool:
+        return (self._path / LOG).exists()
+
+    def open_log(self, door: str) -> EventLog:
+        return EventLog.open(self._path / LOG, door, self._entropy)
+
+    def set_log_aside(self) -> None:
+        for name in (LOG, f"{LOG}-wal", f"{LOG}-shm"):
+            found = self._path / name
+            if found.exists():
+                found.replace(self._path / f"{name}.unreadable")

@@ -1,0 +1,258 @@
+"""Carries out what the door wants, and brings it what others say.
+
+Everything of the controller but its loop: no descriptors, no threads, no waiting. The runner drives it with real
+hardware and sockets, the simulator with virtual ones. Its rules:
+
+- An effect is carried out before the next one; when a grant cannot be recorded and policy wants a record first, what
+  follows it is dropped.
+- Derivations, list verification and file writes are handed to `Beside`; their results come back as calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
+
+import msgspec
+
+from controller import views
+from controller.codelist import GateTime
+from controller.decide import Installed
+from controller.door import Door
+from controller.door_events import (
+    Derive,
+    Effect,
+    Event,
+    FaultChanged,
+    Hold,
+    Keep,
+    ListInstalled,
+    ListRefused,
+    NotRecorded,
+    Now,
+    PinDerived,
+    QrRead,
+    Record,
+    Refusal,
+    Release,
+    Released,
+    Show,
+    Tick,
+)
+from controller.eventlog import StorageFault
+from controller.formats.code_list import PinKdf
+from controller.formats.errors import Refused
+from controller.formats.messages import AskStatus, CameraAlive, CameraRead, Deliver, Hello, Link, PublicState
+from controller.lease import Lease
+from controller.unit import Unit
+from controller.upkeep import Upkeep
+from hal.errors import HardwareFault
+
+T = TypeVar("T")
+Role = Literal["camera", "sync", "display", "admin"]
+Tell = Callable[[msgspec.Struct], None]
+
+
+class Beside(Protocol):
+    """Where long work is done. `then` is called later, by the loop, with what the job returned."""
+
+    def derive(self, pin: str, kdf: PinKdf, then: Callable[[str], None]) -> None:
+        """Derive a PIN's verifier."""
+
+    def on_disk(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Verify or write a file; one job after the other."""
+
+
+class Performer:
+    """`tell` says something to everybody on a socket; `anybody` asks whether somebody listens there."""
+
+    def __init__(
+        self, unit: Unit, beside: Beside, tell: Callable[[Role, msgspec.Struct], None], anybody: Callable[[Role], bool]
+    ) -> None:
+        self._unit = unit
+        self._log = unit.log
+        self._beside = beside
+        self._tell = tell
+        self._anybody = anybody
+        self._lease = Lease(unit.ports.lock)
+        self._list_waiting: str | None = None
+        self._list_busy = False
+        self._shown: PublicState | None = None
+        self.door = Door(unit.setup, unit.memory, unit.installed, self.now(), unit.ports.leaf_open)
+        self._upkeep = Upkeep(unit, self.door, self._lease, beside.on_disk, self.feed)
+
+    def now(self) -> Now:
+        """One reading of the clock."""
+        raw_ms = self._unit.ports.clock.raw_ms()
+        clock = self._unit.clock
+        return Now(raw_ms, clock.utc_ms(raw_ms), clock.state, clock.floor_s(raw_ms))
+
+    def start(self) -> None:
+        """The records and effects of coming up."""
+        now = self.now()
+        self._perform(self.door.start(self._unit.boot_drafts, now), now)
+
+    def deadline_ms(self) -> int | None:
+        """The monotonic instant at which `turn` has something to do for the door."""
+        return self.door.deadline_ms(self.now())
+
+    def turn(self) -> None:
+        """What time made due, then the news for agent and display. At least once a second on a real unit."""
+        now = self.now()
+        deadline_ms = self.door.deadline_ms(now)
+        if deadline_ms is not None and now.mono_ms >= deadline_ms:
+            self.feed(Tick())
+        self._drive(partial(self._lease.renew, now.mono_ms))
+        self._upkeep.turn(now)
+        self._tell_agent(now)
+        self._tell_display(now)
+
+    # ---- events in, effects out
+
+    def feed(self, event: Event) -> None:
+        """Let the door take an event now, and carry out what it wants."""
+        now = self.now()
+        self._perform(self.door.step(event, now), now)
+
+    def _perform(self, effects: Iterable[Effect], now: Now) -> None:
+        for effect in effects:
+            match effect:
+                case Record():
+                    if not self._record(effect, now):
+                        self.feed(NotRecorded())
+                        return
+                case Keep():
+                    self._log.keep(effect.kept, may_hold=True)
+                case Derive():
+                    self._beside.derive(effect.pin, effect.kdf, partial(self._derived, effect.ticket))
+                case Release():
+                    if self._drive(partial(self._lease.release, effect.seconds, now.mono_ms)):
+                        self.feed(Released())
+                case Hold():
+                    self._drive(partial(self._lease.hold, effect.on, now.mono_ms))
+                case Show():
+                    if self._unit.ports.light is not None:
+                        self._unit.ports.light.show(effect.signal)
+
+    def _record(self, effect: Record, now: Now) -> bool:
+        """Whether what follows may go on. While storage fails, a record is held in memory, except where policy wants
+        a grant on disk first."""
+        may_hold = not effect.opening_door or self.door.policy.log_failure == "grant"
+        kept = {**effect.kept, "clock": self._unit.clock_kept(now.mono_ms)}
+        try:
+            events = self._log.append(effect.drafts, kept, now.utc_ms, now.clock, may_hold=may_hold)
+        except StorageFault:
+            self._unit.lost_records += len(effect.drafts)
+            return not effect.opening_door
+        for event in events:
+            self._unit.session.recorded(event.seq, now.mono_ms)
+        self._upkeep.recorded(now.mono_ms)
+        return True
+
+    def _derived(self, ticket: int, verifier: str) -> None:
+        self.feed(PinDerived(ticket, verifier))
+
+    def _drive(self, move: partial[None]) -> bool:
+        """Move the relay; whether it obeyed."""
+        try:
+            move()
+        except HardwareFault:
+            self.feed(FaultChanged("lock", True))
+            return False
+        return True
+
+    # ---- what is said on the sockets
+
+    def joined(self, role: Role) -> None:
+        """Somebody connected."""
+        if role == "sync":
+            trust = self._unit.trust
+            self._unit.session.connected()
+            self._tell("sync", Hello(door=self._unit.setup.door, authorities=trust.authorities if trust else ()))
+        elif role == "display":
+            self._shown = None
+
+    def left(self, role: Role) -> None:
+        """Somebody disconnected, or was disconnected."""
+        if role == "sync":
+            self._upkeep.link_changed(False, self.now().mono_ms)
+
+    def nonsense(self, role: Role, refused: Refused) -> None:
+        """Somebody said what cannot be said."""
+        self.feed(Refusal("socket", refused.code))
+
+    def heard(self, role: Role, message: Any, reply: Tell) -> None:
+        """Somebody said something."""
+        match message:
+            case CameraRead():
+                self.feed(QrRead(message.text))
+            case CameraAlive():
+                if message.frames:
+                    self._upkeep.camera_alive(self.now().mono_ms)
+            case Link():
+                self._upkeep.link_changed(message.up, self.now().mono_ms)
+            case Deliver(kind="list"):
+                self._list_waiting = message.body
+                self._next_list()
+            case Deliver(kind="receipt"):
+                self._receipt(message.body)
+            case Deliver():
+                self.feed(Refusal("trust" if message.kind == "trust" else "command", "unsupported"))
+            case AskStatus():
+                reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
+
+    def _receipt(self, body: str) -> None:
+        now = self.now()
+        try:
+            signed_ms = self._unit.session.receipt(body, now.mono_ms, now.utc_s)
+        except Refused as refused:
+            self.feed(Refusal("receipt", refused.code))
+        except StorageFault:
+            self.feed(FaultChanged("log_degraded", True))
+        else:
+            if signed_ms is not None:
+                self._unit.clock.signed(now.mono_ms, signed_ms)
+
+    def _next_list(self) -> None:
+        """Verify and install beside the loop: one list at a time, of several waiting ones the newest."""
+        if self._list_busy or self._list_waiting is None:
+            return
+        envelope, self._list_waiting, self._list_busy = self._list_waiting.encode("utf-8"), None, True
+        now = self.now()
+        installed = self.door.installed.list if self.door.installed else None
+        time = GateTime(now.utc_s, now.trusted)
+        self._beside.on_disk(partial(self._unit.install, envelope, installed, time), self._list_judged)
+
+    def _list_judged(self, outcome: Installed | Exception | None) -> None:
+        self._list_busy = False
+        match outcome:
+            case Installed():
+                self.feed(ListInstalled(outcome))
+            case Refused():
+                self.feed(ListRefused(outcome.code, None))
+            case OSError():
+                self.feed(FaultChanged("disk", True))
+        self._next_list()
+
+    def _tell_agent(self, now: Now) -> None:
+        if not self._anybody("sync"):
+            return
+        state = self._unit.session.state(views.report(self._unit, self.door, now), now.mono_ms)
+        if state is not None:
+            self._tell("sync", state)
+        try:
+            batch = self._unit.session.next_batch()
+        except StorageFault:
+            self.feed(FaultChanged("log_degraded", True))
+            return
+        if batch is not None:
+            self._tell("sync", batch)
+
+    def _tell_display(self, now: Now) -> None:
+        if not self._anybody("display"):
+            return
+        public = views.public(self._unit, self.door, now)
+        if self._shown is None or not views.same(self._shown, public):
+            self._shown = public
+            self._tell("display", public)
