@@ -105,6 +105,7 @@ def serve(hub: HubFolder = HERE) -> None:
     with refusals():
         opened = open_hub(hub)
         link = HubLink(opened.settings, opened.service, opened.keyring, opened.sessions)
+        opened.service.attach(link)
         link.start()
         try:
             address = opened.settings.http

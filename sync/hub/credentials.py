@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats import pin, qr_pass
@@ -25,6 +25,8 @@ GRANT_PREFIX = "p-"
 ID_BYTES = 8
 # Margins reach at most two hours beyond the booked time.
 MARGIN_MAX_S = 7_200
+# A PIN is not given out again at its doors for 30 days (R002-04).
+COOL_OFF_S = 30 * 86_400
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Minter:
             clear = self.clear_text(credential) if verifier is None else None
             if clear is not None:
                 derived = pin.derive(clear, kdf_of(door, pin_set))
+                # No other living PIN is equal; one that is over and only kept for its cool-off gives way.
+                self.session.execute(delete(Verifier).where(Verifier.door == door.id, Verifier.verifier == derived))
                 verifier = Verifier(credential=credential.id, door=door.id, verifier=derived)
                 self.session.add(verifier)
             if verifier is not None:
@@ -155,12 +159,21 @@ def kdf_of(door: Door, pin_set: PinSet) -> PinKdf:
 
 
 def forget_over(session: Session, now: int) -> None:
-    """Forget the clear text of every code whose grant is cancelled or over, margins included."""
-    still_to_come = select(GrantBooking.grant_id).where(GrantBooking.until > now - MARGIN_MAX_S)
+    """Forget the clear text of every code whose grant is cancelled or over, margins included, and after the cool-off
+    its verifiers too."""
     cancelled = select(Grant.id).where(Grant.state == "cancelled")
-    over = select(Credential).where(
-        Credential.sealed.is_not(None),
-        or_(Credential.grant_id.not_in(still_to_come), Credential.grant_id.in_(cancelled)),
+    over = or_(
+        Credential.grant_id.not_in(_booked_after(now - MARGIN_MAX_S)),
+        Credential.grant_id.in_(cancelled),
     )
-    for credential in session.scalars(over):
+    for credential in session.scalars(select(Credential).where(Credential.sealed.is_not(None), over)):
         credential.sealed = None
+    session.flush()
+    cooled = select(Credential.id).where(
+        Credential.sealed.is_(None), Credential.grant_id.not_in(_booked_after(now - COOL_OFF_S))
+    )
+    session.execute(delete(Verifier).where(Verifier.credential.in_(cooled)))
+
+
+def _booked_after(instant: int) -> Select[str]:
+    return select(GrantBooking.grant_id).where(GrantBooking.until > instant)

@@ -94,22 +94,25 @@ class ListKeeper:
         for opening in around:
             if opening.door == door.id:
                 openings.setdefault(opening.grant, []).append((opening.start, opening.until))
-        pins = self.minter.verifiers(door, openings.keys())
-        qrs: dict[str, list[QrEntry]] = {}
+        verifiers = self.minter.verifiers(door, openings.keys())
+        hashes: dict[str, list[QrEntry]] = {}
         for credential in session.scalars(select(Credential).where(Credential.grant_id.in_(openings))):
             if credential.qr_hash is not None:
-                qrs.setdefault(credential.grant_id, []).append(QrEntry(credential.id, credential.qr_hash))
-        return [
-            GrantRecord(
+                hashes.setdefault(credential.grant_id, []).append(QrEntry(credential.id, credential.qr_hash))
+        records: list[GrantRecord] = []
+        for grant in session.scalars(select(Grant).where(Grant.id.in_(openings))):
+            pins = [PinEntry(each.credential, each.verifier, False) for each in verifiers.get(grant.id, [])]
+            record = GrantRecord(
                 id=grant.id,
                 kind=grant.kind,
                 state=grant.state,
                 openings=tuple(openings[grant.id]),
-                pins=tuple(PinEntry(each.credential, each.verifier, False) for each in pins.get(grant.id, [])),
-                qrs=tuple(qrs.get(grant.id, [])),
+                # A method that is no longer wished for does not open, though its code is kept for when it comes back.
+                pins=tuple(pins) if "pin" in grant.methods else (),
+                qrs=tuple(hashes.get(grant.id, ())) if "qr" in grant.methods else (),
             )
-            for grant in session.scalars(select(Grant).where(Grant.id.in_(openings)))
-        ]
+            records.append(record)
+        return records
 
     def _shrinks(self, door: Door, current: DoorList | None, draft: CodeList) -> bool:
         """Whether the list may say that losing grants is meant: when every grant that is gone from it is still known

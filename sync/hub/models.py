@@ -152,6 +152,11 @@ class Credential(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     grant: Mapped[Grant] = relationship(back_populates="credentials")
 
+    @property
+    def method(self) -> str:
+        """`pin` or `qr`."""
+        return "pin" if self.pin_set is not None else "qr"
+
 
 class Verifier(Base):
     """What a door compares a PIN with. The pair (door, verifier) is unique: a PIN that was in use at a door is not

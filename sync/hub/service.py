@@ -39,6 +39,12 @@ from sync.hub.windows import Opening
 BEHIND_S = 60
 """A door that has not reported its current list for so long gets it again: a broker may forget."""
 
+FORGET_S = 60
+"""How often codes that are over are looked for."""
+
+REFRESH_DOORS = 50
+"""So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
+
 AHEAD_S = 30 * 86_400
 """A reported number further ahead of the time than this is refused: one door could run the sequence to its end."""
 
@@ -94,6 +100,7 @@ class Service:
         self._keyring = keyring
         self._chance = chance or Randomness()
         self._publisher: Publisher | None = None
+        self._forgot_at = 0
 
     def attach(self, publisher: Publisher) -> None:
         """From now on lists are handed to `publisher`. Without one they wait in the database."""
@@ -109,7 +116,9 @@ class Service:
         if wish.replaces == ref:
             raise Refused("bad_request", "replaces", "a reservation cannot replace itself; send a higher revision")
         with self._sessions.begin() as session:
-            rooms = store.rooms_of(session, session.get_one(Client, client).service, wish.rooms)
+            # A cancellation must get through whatever has become of the rooms since.
+            asked = () if wish.state == "cancelled" else wish.rooms
+            rooms = store.rooms_of(session, session.get_one(Client, client).service, asked)
             reservation = session.get(Reservation, (client, ref))
             created = reservation is None
             if reservation is None:
@@ -149,8 +158,10 @@ class Service:
         reveal = reveal and now >= grant.reveal_at and grant.state != "cancelled"
         codes: list[Code] = []
         for credential in grant.credentials:
+            if credential.method not in grant.methods:
+                continue
             clear = minter.clear_text(credential) if reveal else None
-            pin, qr = (clear, None) if credential.pin_set is not None else (None, clear)
+            pin, qr = (clear, None) if credential.method == "pin" else (None, clear)
             codes.append(Code(credential.id, grant.reveal_at, pin, qr))
         if any(code.pin or code.qr for code in codes):
             self._note(session, reservation, "revealed", now)
@@ -262,8 +273,10 @@ class Service:
         """Do what is due: forget codes that are over, refresh lists after a day, publish what is new, and publish
         again to doors that are behind. Cheap when nothing is; to be called every few seconds."""
         with self._sessions.begin() as session:
-            forget_over(session, now)
-            query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id)
+            if now >= self._forgot_at + FORGET_S:
+                forget_over(session, now)
+                self._forgot_at = now
+            query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id).limit(REFRESH_DOORS)
             old = session.scalars(query.where(or_(DoorList.door.is_(None), DoorList.refresh_after <= now))).all()
             ListKeeper(Minter(session, self._keyring, self._chance, now)).renew(old, daily=True)
             behind = select(DoorList.door).join(Door, Door.id == DoorList.door)

@@ -2,13 +2,13 @@
 
 from controller.formats.code_list import Closure, PinEntry, PinKdf, Policy, dump, parse
 from controller.formats.encoding import b64
-from sync.hub.issuer import DAY_S, DoorRecord, GrantRecord, build_list, content_hash, next_number
+from sync.hub.issuer import DAY_S, DoorRecord, GrantRecord, GrantState, build_list, content_hash, next_number
 
 NOW = 1_784_000_000
 DOOR = DoorRecord(id="hall-1", epoch=1, kdf=PinKdf(salt=b64(bytes(16))), policy=Policy(), pass_keys=())
 
 
-def grant(name: str, start: int, until: int, state: str = "active", fill: int = 0) -> GrantRecord:
+def grant(name: str, start: int, until: int, state: GrantState = "active", fill: int = 0) -> GrantRecord:
     pin = PinEntry(f"c-{name}", b64(bytes([fill]) * 32), False)
     return GrantRecord(id=name, kind="renter", state=state, openings=((start, until),), pins=(pin,))
 

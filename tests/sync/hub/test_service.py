@@ -10,7 +10,8 @@ from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from controller.formats.state import StateReport
-from sync.hub.models import ApiEntry, Credential, Grant
+from sync.hub.models import ApiEntry, Credential, Grant, Verifier
+from sync.hub.reservations import Overlap
 from sync.hub.town import read_town
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, wish
 
@@ -114,9 +115,22 @@ def test_suspended_travels_cancelled_leaves_and_pending_has_no_code(service, lis
         service.put("booking", "R-1", wish(6), NOW)
 
 
+def test_a_method_given_up_no_longer_opens(service, list_of):
+    service.put("booking", "R-1", wish(), NOW)
+    only_qr, _ = service.put("booking", "R-1", wish(2, methods=("qr",)), NOW)
+    assert [each.pin for each in only_qr.credentials] == [None]
+    assert [(len(grant.pins), len(grant.qrs)) for grant in list_of("a-1").grants] == [(0, 1)]
+
+
+def test_a_cancellation_gets_through_when_the_room_is_gone(service):
+    service.put("booking", "R-1", wish(rooms=("B",)), NOW)
+    answer, _ = service.put("booking", "R-1", wish(2, rooms=("gone",), state="cancelled"), NOW)
+    assert (answer.state, answer.openings) == ("cancelled", ())
+
+
 def test_two_renters_never_hold_one_room(service):
     service.put("booking", "R-1", wish(), NOW)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Overlap) as refused:
         service.put("booking", "R-2", wish(start=NOW + 2 * HOUR, until=NOW + 4 * HOUR), NOW)
     assert (refused.value.code, refused.value.reservation) == ("overlap", "R-1")
     with pytest.raises(Refused, match="not_found"):
@@ -219,6 +233,14 @@ def test_codes_rest_sealed_and_are_forgotten(service, sessions, tmp_path):
     service.due(NOW + 2 * DAY)
     with sessions.begin() as session:
         assert set(session.scalars(select(Credential.sealed))) == {None}
+
+
+def test_a_pin_rests_for_30_days_after_its_grant(service, sessions):
+    service.put("booking", "R-1", wish(), NOW)
+    for days, kept in ((2, 2), (29, 2), (31, 0)):
+        service.due(NOW + days * DAY)
+        with sessions.begin() as session:
+            assert len(session.scalars(select(Verifier)).all()) == kept
 
 
 def test_a_hub_that_lost_its_grants_does_not_empty_its_doors(service, sessions, list_of):
