@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Protocol
 
-from fastapi import Depends, FastAPI, Header, Path, Query, Response
+from fastapi import Depends, FastAPI, Path, Query, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from controller.formats.errors import Refused
 from controller.formats.event import Event, EventKind, Opening
@@ -54,6 +55,7 @@ EVENT_TYPES: dict[EventKind, str] = {
     "fault_cleared": "fault.cleared",
 }
 PAGE_MAX = 500
+BEARER = HTTPBearer(auto_error=False, description="The token of `zaalsleutel hub token CLIENT`")
 
 
 class LoggedEvent(Protocol):
@@ -79,9 +81,8 @@ def create_app(service: Service, events: Events, now: Callable[[], int] = lambda
     install(app)
 
     def client_with(scope: str) -> Callable[..., Client]:
-        def caller(authorization: Annotated[str, Header()] = "") -> Client:
-            kind, _, token = authorization.partition(" ")
-            client = service.client_of(token if kind.lower() == "bearer" else "")
+        def caller(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Client:
+            client = service.client_of(bearer.credentials if bearer is not None else "")
             if scope not in client.scopes:
                 raise Refused("not_owner", "authorization", f"this client has no scope {scope}")
             return client

@@ -123,6 +123,7 @@ def test_overlap_names_the_reservation_in_the_way(http):
 
 def test_only_known_clients_with_the_scope_get_in(http, service):
     assert http.get("/v1/reservations/R-1", headers={"Authorization": "Bearer booking.x"}).status_code == 401
+    assert http.get("/v1/reservations/R-1", headers={"Authorization": "Basic eA=="}).json()["code"] == "unauthorised"
     club = {"Authorization": f"Bearer {service.new_token('club')}"}
     http.put("/v1/reservations/R-1", json=body())
     assert http.get("/v1/reservations/R-1", headers=club).json()["code"] == "not_found"
@@ -185,3 +186,4 @@ def test_the_document_is_complete(http):
         if int(status) >= 400:
             assert answer["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert "Problem" in document["components"]["schemas"]
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
