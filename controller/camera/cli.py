@@ -57,7 +57,7 @@ def run(
 
 @qr_app.command()
 def read(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line for each image.")] = False,
 ) -> None:
     """Read every QR code in each image; `ms` is what the reading took. Exit status 1 if an image cannot be opened."""

@@ -9,7 +9,7 @@ read is a claim by whoever held it up, and everything that matters in it is auth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import cv2
 import zxingcpp
@@ -17,6 +17,8 @@ import zxingcpp
 if TYPE_CHECKING:
     from hal.ports import Frame
 
+# No other symbology: each is one more decoder for hostile pictures, and none of them is ours.
+FORMATS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 ENLARGE: Final = 2
 ENLARGED_FROM_PX_MAX: Final = 1920 * 1080
 """The largest picture a camera gives. A larger one, from a file, does not lack pixels but would cost memory."""
@@ -31,29 +33,25 @@ def read(frame: Frame, *, enlarge: bool = True) -> list[str]:
     try:
         codes = _decode(frame)
         if not codes and enlarge and frame.size <= ENLARGED_FROM_PX_MAX:
-            codes = _decode(cv2.resize(frame, None, fx=ENLARGE, fy=ENLARGE, interpolation=cv2.INTER_CUBIC))
+            codes = _decode(_enlarged(frame))
         return list(dict.fromkeys(code.bytes.decode("utf-8", "replace") for code in _in_reading_order(codes)))
     except Exception:  # the decoders promise no type of error; a picture nobody can decode shows no code
         return []
 
 
-def _decode(frame: Any) -> list[Any]:
-    # Model 2 only: every other symbology is one more decoder for hostile pictures, and none of them is ours. The rest
-    # is zxing-cpp's default, spelled out because turning any of it off loses readings of real photographs.
-    codes: list[Any] = zxingcpp.read_barcodes(
-        frame,
-        formats=zxingcpp.BarcodeFormat.QRCodeModel2,
-        try_rotate=True,
-        try_downscale=True,
-        try_invert=True,
-    )
-    return codes
+def _decode(frame: Frame) -> list[zxingcpp.Barcode]:
+    # All three are zxing-cpp's defaults, spelled out because each one turned off loses real photographs.
+    return zxingcpp.read_barcodes(frame, formats=FORMATS, try_rotate=True, try_downscale=True, try_invert=True)
 
 
-def _in_reading_order(codes: list[Any]) -> list[Any]:
+def _enlarged(frame: Frame) -> Frame:
+    return cast("Frame", cv2.resize(frame, None, fx=ENLARGE, fy=ENLARGE, interpolation=cv2.INTER_CUBIC))
+
+
+def _in_reading_order(codes: list[zxingcpp.Barcode]) -> list[zxingcpp.Barcode]:
     """Row by row from the top, a row from the left. A code is in the row of the one above if its middle is not below
     that one's lower edge, so two codes side by side stay in order when the phone is tilted."""
-    rows: list[list[Any]] = []
+    rows: list[list[zxingcpp.Barcode]] = []
     for code in sorted(codes, key=lambda code: _middle(code)[1]):
         if rows and _middle(code)[1] <= max(corner.y for corner in _corners(rows[-1][0])):
             rows[-1].append(code)
@@ -62,11 +60,11 @@ def _in_reading_order(codes: list[Any]) -> list[Any]:
     return [code for row in rows for code in sorted(row, key=_middle)]
 
 
-def _middle(code: Any) -> tuple[float, float]:
+def _middle(code: zxingcpp.Barcode) -> tuple[float, float]:
     corners = _corners(code)
     return sum(corner.x for corner in corners) / 4, sum(corner.y for corner in corners) / 4
 
 
-def _corners(code: Any) -> tuple[Any, Any, Any, Any]:
+def _corners(code: zxingcpp.Barcode) -> list[zxingcpp.Point]:
     place = code.position
-    return place.top_left, place.top_right, place.bottom_right, place.bottom_left
+    return [place.top_left, place.top_right, place.bottom_right, place.bottom_left]
