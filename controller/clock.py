@@ -54,7 +54,7 @@ class Restored:
 
 
 class Clock:
-    """The door's clock. `fault` is raised while two sources disagree."""
+    """The door's clock."""
 
     def __init__(self, raw_ms: int, utc_ms: int, state: ClockState, source: Source, floor_ms: int) -> None:
         self._raw_ms = raw_ms
@@ -70,7 +70,8 @@ class Clock:
         self._dissent_raw_ms: int | None = None
         self._state = state
         self._source = source
-        self.fault = False
+        self._ntp_disagrees = False
+        self._signed_disagrees = False
 
     @classmethod
     def start(cls, readings: Readings, floor_s: int, restored: Restored | None = None) -> Clock:
@@ -91,7 +92,8 @@ class Clock:
             return clock
         if rtc is not None:
             clock = cls(raw_ms, rtc, "holdover", "rtc", floor_ms)
-            clock.fault = ntp is not None
+            clock._ntp_ms = None if readings.ntp_ms is None else (raw_ms, readings.ntp_ms)
+            clock._ntp_disagrees = ntp is not None
             return clock
         return cls(raw_ms, floor_ms, "floor" if floor_ms else "bad", "none", floor_ms)
 
@@ -104,6 +106,11 @@ class Clock:
     @property
     def state(self) -> ClockState:
         return self._state
+
+    @property
+    def fault(self) -> bool:
+        """Whether two sources disagree: NTP with this clock, or a signed reading that was not believed."""
+        return self._ntp_disagrees or self._signed_disagrees
 
     def utc_ms(self, raw_ms: int) -> int:
         """UTC milliseconds; the floor itself while nothing better is known."""
@@ -133,7 +140,6 @@ class Clock:
         if not self.trusted:
             if ntp_ms is not None and ntp_ms >= self._own_floor_ms(raw_ms):
                 self._set(raw_ms, ntp_ms, "ntp")
-                self._ntp_holds = True
             return
         if ntp_ms is None:
             self._ntp_holds = False
@@ -142,7 +148,7 @@ class Clock:
             self._ntp_holds = abs(off_ms) <= AGREE_MS + DRIFT * (raw_ms - self._compared_raw_ms)
             if self._ntp_holds:
                 self._pull(raw_ms, off_ms)
-            self.fault = not self._ntp_holds
+            self._ntp_disagrees = not self._ntp_holds
         fresh = self._signed_raw_ms is not None and raw_ms - self._signed_raw_ms < SIGNED_FRESH_MS
         disagrees = ntp_ms is not None and not self._ntp_holds
         self._state = "synced" if self._ntp_holds or (fresh and not disagrees) else "holdover"
@@ -151,25 +157,25 @@ class Clock:
         """Take a signed reading; whether it was believed."""
         if self.trusted and abs(signed_ms - self.utc_ms(raw_ms)) > AGREE_MS:
             if not self._believes(raw_ms, signed_ms):
-                self.fault = True
+                self._signed_disagrees = True
                 return False
             self._set(raw_ms, signed_ms, "signed")
         elif not self.trusted:
             self._set(raw_ms, signed_ms, "signed")
-        elif self._ntp_holds:
-            self._ntp_confirmed = True
-        self._dissent_raw_ms = None
+        self._ntp_confirmed = self._ntp_confirmed or self._ntp_agrees(raw_ms, signed_ms)
+        self._dissent_raw_ms, self._signed_disagrees = None, False
         self._signed_raw_ms = self._compared_raw_ms = raw_ms
         self._set_floor(raw_ms, signed_ms - FLOOR_BEHIND_MS)
         if self._ntp_ms is None or self._ntp_holds:
-            self._state, self.fault = "synced", False
+            self._state, self._ntp_disagrees = "synced", False
         return True
 
     def set_floor(self, raw_ms: int, floor_s: int) -> None:
         """A trust document's `time_floor`: signed by the offline keys, so it moves the floor either way."""
+        before_it = not self.trusted or self.utc_ms(raw_ms) < floor_s * 1000
         self._set_floor(raw_ms, floor_s * 1000)
-        if self.trusted and self.utc_ms(raw_ms) < floor_s * 1000:
-            self._state, self._source = "floor", "none"
+        if before_it:
+            self._state, self._source = ("floor" if self._floor_ms else "bad"), "none"
 
     def _believes(self, raw_ms: int, signed_ms: int) -> bool:
         """Whether a signed reading that is far off sets the clock: not against an NTP that signed time has confirmed
@@ -179,27 +185,25 @@ class Clock:
         far = abs(signed_ms - self.utc_ms(raw_ms)) > DAY_MS
         if not far or self._source not in {"rtc", "ntp"}:
             return True
-        if self._ntp_ms is not None:
-            ntp_raw_ms, ntp_ms = self._ntp_ms
-            if abs(ntp_ms + raw_ms - ntp_raw_ms - signed_ms) <= AGREE_MS:
-                return True
+        if self._ntp_agrees(raw_ms, signed_ms):
+            return True
         if self._dissent_raw_ms is None:
             self._dissent_raw_ms = raw_ms
         return raw_ms - self._dissent_raw_ms >= DAY_MS
 
     def _set(self, raw_ms: int, utc_ms: int, source: Source) -> None:
         self._raw_ms, self._utc_ms, self._source = raw_ms, utc_ms, source
-        self._state = "synced"
         self._compared_raw_ms = self._pulled_raw_ms = raw_ms
-        if source == "signed":
-            self._ntp_holds = False  # it has to prove itself against the new time first
-            if self._ntp_ms is not None:
-                ntp_raw_ms, ntp_ms = self._ntp_ms
-                self._ntp_holds = abs(ntp_ms + raw_ms - ntp_raw_ms - utc_ms) <= AGREE_MS
-                self._state = "synced" if self._ntp_holds else "holdover"
-                self.fault = not self._ntp_holds
-        else:
-            self.fault = False
+        self._ntp_holds = self._ntp_agrees(raw_ms, utc_ms)  # it has to prove itself against the new time
+        self._ntp_disagrees = self._ntp_ms is not None and not self._ntp_holds
+        self._state = "holdover" if self._ntp_disagrees else "synced"
+
+    def _ntp_agrees(self, raw_ms: int, utc_ms: int) -> bool:
+        """Whether NTP, where there is any, tells the time a signed reading tells."""
+        if self._ntp_ms is None:
+            return False
+        ntp_raw_ms, ntp_ms = self._ntp_ms
+        return abs(ntp_ms + raw_ms - ntp_raw_ms - utc_ms) <= AGREE_MS
 
     def _pull(self, raw_ms: int, off_ms: int) -> None:
         """Follow NTP by at most 1 s a minute: a step would be somebody's, a crystal never needs one."""

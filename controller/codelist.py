@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from controller.formats import code_list as formats
 from controller.formats.code_list import CodeList
 from controller.formats.envelope import open_envelope
@@ -19,7 +21,7 @@ from controller.formats.trust import Trust
 T = TypeVar("T")
 
 ISSUED_AHEAD_S = 120
-SHRINK_KEEPS = 0.1  # a list that keeps less than this of the grants not yet over needs the issuer's word
+SHRINK_KEEPS = 10  # a list that keeps less than one in so many of the grants not yet over needs the issuer's word
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class GateTime:
 def accept_new(
     envelope: bytes, door: str, trust: Trust, floors: Floors, installed: CodeList | None, time: GateTime
 ) -> Accepted | None:
-    """A list that was delivered; None when it is the one already installed.
+    """A list that was delivered; None when it is the one already installed. `installed` is None where no list is in
+    force, also when the floors name one whose file was lost.
 
     Raises Refused: everything `open_envelope` and `code_list.parse` raise, and `trust_expired`, `wrong_door`,
     `wrong_epoch`, `rolled_back`, `list_fork`, `list_expired`, `issued_ahead`, `unexplained_shrink`."""
@@ -80,12 +83,16 @@ def _accept_new(
 ) -> Accepted | None:
     if time.now_s >= trust.expires:
         raise Refused("trust_expired", "trust", "the trust document has expired: no new list")
-    accepted = _open(envelope, door, trust, installed=False)
+    # A key that outlived its date signs nothing new, also where its state was never changed.
+    living = msgspec.structs.replace(trust, keys=tuple(key for key in trust.keys if time.now_s < key.expires))
+    accepted = _open(envelope, door, living, installed=False)
     code_list = accepted.code_list
     if code_list.version == floors.list_version and floors.list_hash is not None:
-        if accepted.hash == floors.list_hash:
+        if accepted.hash != floors.list_hash:
+            raise Refused("list_fork", "list.version", "two different lists carry this number")
+        if installed is not None:
             return None
-        raise Refused("list_fork", "list.version", "two different lists carry this number")
+        # The door lost the file of its own list: the same list again is how it gets well.
     if code_list.version < floors.list_version:
         raise Refused("rolled_back", "list.version", "older than the list this door has had")
     if time.now_s >= code_list.valid_until:
@@ -120,5 +127,5 @@ def _check_shrink(installed: CodeList | None, code_list: CodeList, now_s: int) -
         return
     live = {grant.id for grant in installed.grants if grant.windows and grant.windows[-1][1] > now_s}
     kept = live & {grant.id for grant in code_list.grants}
-    if live and (not code_list.grants or len(kept) < SHRINK_KEEPS * len(live)):
+    if live and (not code_list.grants or SHRINK_KEEPS * len(kept) < len(live)):
         raise Refused("unexplained_shrink", "list.grants", f"keeps {len(kept)} of {len(live)} grants without saying so")

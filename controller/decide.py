@@ -126,9 +126,9 @@ def screen_pin(installed: Installed | None, length: int, tries: int) -> Reason |
     lengths = PIN_LENGTHS if installed is None else (installed.list.policy.pin_digits,)
     if length not in lengths:
         return Reason.MALFORMED
-    if installed is None:
-        return Reason.LIST_MISSING
-    return Reason.LOCKED_OUT if tries < 1 else None
+    if tries < 1:
+        return Reason.LOCKED_OUT
+    return Reason.LIST_MISSING if installed is None else None
 
 
 def decide(
@@ -154,7 +154,11 @@ def decide(
         return Verdict(Reason.UNKNOWN_CODE)
     grant = found.grant
     reason = _judge(installed.list, grant, moment, posture, (uses or {}).get(grant.id, 0))
-    told = found.via != "pin" or _near(grant.windows, moment, installed.list.policy.early_hint_s)
+    told = (
+        reason is Reason.GRANTED
+        or found.via != "pin"
+        or _near(grant.windows, moment, installed.list.policy.early_hint_s)
+    )
     return Verdict(
         reason=reason,
         grant=grant.id,

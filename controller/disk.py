@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
-import msgspec
-
 from controller.codelist import Floors
-from controller.formats.encoding import canonical
+from controller.formats.encoding import canonical, convert, parse_object
+from controller.formats.errors import Refused
 
 FLOORS = "floors.json"
 TRUST = "trust.json"
@@ -48,9 +48,14 @@ def read_floors(data: Path) -> Floors | None:
     except FileNotFoundError:
         return None
     try:
-        return msgspec.json.decode(content, type=Floors, strict=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{FLOORS} is damaged: {error}") from None
+        members = parse_object(content, FLOORS)
+        floors = convert(members, Floors, FLOORS)
+    except Refused as refused:
+        raise ValueError(f"{FLOORS} is damaged: {refused}") from None
+    if set(members) != {field.name for field in fields(Floors)}:
+        # A floor that is not there must not read as the default: 0 lets everything in.
+        raise ValueError(f"{FLOORS} is damaged: it wants every floor and nothing else")
+    return floors
 
 
 def write_floors(data: Path, floors: Floors) -> None:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from controller import drafts
 from controller.decide import Installed, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.door_events import (
     ClockNoted,
-    Derive,
     Effect,
     Event,
     ExitPressed,
@@ -44,19 +44,19 @@ from controller.door_events import (
 from controller.draft import Draft
 from controller.formats.code_list import Policy
 from controller.formats.reasons import Reason
-from controller.keypad_entry import Entry, KeypadEntry
+from controller.keypad_entry import ATTENDED, SIGN_OUT, Entry
+from controller.keypads import Keypads
 from controller.memory import Memory
 from controller.passage import Entrant, Passage, attribution
 from controller.pin_tries import PinTries
 from controller.posture import Posture
+from controller.presentation import Presentations
 from controller.throttle import Throttle
 
-PRESENTATION_GAP_MS = 3_000  # a QR text is one presentation until it was unseen for this long
-MAX_PRESENTATIONS = 8  # more codes at once before one camera are noise
 SHOWN_MS = 5_000  # how long an answer stays before the door looks idle again
 INSIDE_AFTER_S = 4 * 3600  # after this long past the window's end nobody is thought to be inside any more
 ATTENDED_MAX_S = 12 * 3600  # R004-30
-SIGN_OUT, ATTENDED = "0", "1"
+STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Setup:
     handle_sensed: bool
 
 
-@dataclass
-class _Pending:
-    """An entry whose verifier is being derived."""
+@dataclass(frozen=True)
+class _Undo:
+    """How things were before the newest record that opens the door, for when it cannot be made."""
 
-    ticket: int
-    entry: Entry
-    salt: str
+    memory: Memory
+    grant: str | None
+    gave_back: bool
 
 
 @dataclass
@@ -92,11 +92,10 @@ class Door:
         self.installed = installed
         self.memory = memory
         self.faults: set[str] = set()
-        self._entries = {reader: KeypadEntry() for reader in setup.readers}
-        self._pending: dict[str, _Pending] = {}
-        self._ticket = 0
+        self._keypads = Keypads(setup.readers)
         self._throttle = Throttle()
-        self._seen: dict[str, int] = {}
+        self._presentations = Presentations()
+        self._undo: _Undo | None = None
         self._answer = _Answer()
         policy = self.policy
         self._tries = PinTries(memory.tries, now.mono_ms, policy.pin_tries, policy.pin_refill_s)
@@ -120,7 +119,7 @@ class Door:
     @property
     def typed(self) -> int:
         """Digits typed so far at the keypad that is furthest."""
-        return max((entry.typed for entry in self._entries.values()), default=0)
+        return self._keypads.typed
 
     def tries_left(self, now: Now) -> int:
         return self._tries.left(now.mono_ms)
@@ -141,27 +140,37 @@ class Door:
             self._passage.deadline_ms,
             self._throttle.deadline_ms,
             self._answer.until_ms,
-            *(entry.deadline_ms for entry in self._entries.values()),
+            self._keypads.deadline_ms,
         ]
         if "pin_tries" in self.faults:
             candidates.append(self._tries.next_back_ms(now.mono_ms))
-        if self.memory.posture.until_s is not None:
-            candidates.append(now.mono_ms + max(0, self.memory.posture.until_s * 1000 - now.utc_ms))
+        posture = self.memory.posture
+        if any(on != (fault in self.faults) for fault, on in self._own_faults(now).items()):
+            candidates.append(now.mono_ms)
+        if posture.over(now.utc_s, now.trusted):
+            candidates.append(now.mono_ms)
+        elif posture.until_s is not None:
+            candidates.append(now.mono_ms + posture.until_s * 1000 - now.utc_ms)
         if self.installed and now.trusted and "list_stale" not in self.faults:
-            candidates.append(now.mono_ms + max(0, self._stale_at_s(self.installed) * 1000 - now.utc_ms))
+            stale_s = self.installed.list.refresh_after + STALE_AFTER_S
+            candidates.append(now.mono_ms + max(0, stale_s * 1000 - now.utc_ms))
         return min((candidate for candidate in candidates if candidate is not None), default=None)
 
     # ---- the one entrance
 
-    def start(self, drafts: Iterable[Draft], now: Now) -> list[Effect]:
+    def start(self, boot: Iterable[Draft], now: Now) -> list[Effect]:
         """The effects of coming up: the boot record, an unconfirmed pulse closed, the posture taken up again."""
-        boot = list(drafts)
+        records = list(boot)
         if self.memory.pulse_at_ms is not None:
-            detail: dict[str, str | int | bool | None] = {"outcome": "unknown", "granted_at": self.memory.pulse_at_ms}
-            boot.append(Draft("no_entry", detail=detail))
+            records.append(drafts.unconfirmed(self.memory.pulse_at_ms))
         self.memory.pulse_at_ms = None
-        effects: list[Effect] = [Record(tuple(boot), {"pulse": None})]
-        if self.posture(now).state == "unlocked":
+        # The tries too: a bucket that was unreadable and counts as empty must still be empty after the next start.
+        effects: list[Effect] = [self._record(records, self.memory.changed_tries())]
+        given = self._listed_posture()
+        if given is not None:
+            # The power went after the list was on disk and before its posture was, or what was kept is lost.
+            effects += self._set_posture(given, now, "list")
+        elif self.posture(now).state == "unlocked":
             effects.append(Hold(True))
         return [*effects, Show("idle")]
 
@@ -178,7 +187,7 @@ class Door:
             case LeafMoved():
                 effects += self._leaf_opened(now) if event.open else self._leaf_closed(now)
             case ExitPressed():
-                self._passage.exit_pressed(now.mono_ms)
+                effects += self._exit_pressed(now)
             case ListInstalled():
                 effects += self._list_installed(event.installed, now)
             case ListRefused():
@@ -186,18 +195,17 @@ class Door:
             case Refusal():
                 effects += self._note(Draft("trust", event.reason, detail={"what": event.what}), now)
             case FaultChanged():
-                effects += self._record(self._fault(event.fault, event.on))
+                effects += self._records(self._fault(event.fault, event.on))
             case Released():
                 # Written down with the next record: a pulse of its own would be a third sync on the way in.
                 self.memory.pulse_at_ms = None
             case NotRecorded():
-                self._passage.withdraw()
-                effects += self._show(Show("fault"), now)
+                effects += self._not_recorded(now)
             case ClockNoted():
-                effects += self._record([Draft("clock", now.clock)])
+                effects.append(self._record([Draft("clock", now.clock)]))
             case StorageHealed():
                 lost = [Draft("loss", "storage", detail={"count": event.lost})] if event.lost else []
-                effects += self._record(lost + self._fault("log_degraded", False))
+                effects += self._records(lost + self._fault("log_degraded", False))
             case Tick():
                 pass
         return effects
@@ -206,31 +214,32 @@ class Door:
 
     def _time_passed(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
-        drafts = self._passage.time_over(now.mono_ms)
-        for draft in tuple(drafts):
-            if draft.kind == "held_open":
-                drafts += self._fault("held_open", True)
-        drafts += self._throttle.due(now.mono_ms)
-        drafts += self._fault("pin_tries", self._tries.left(now.mono_ms) < 1)
-        stale = self.installed is not None and now.trusted and now.utc_s >= self._stale_at_s(self.installed)
-        drafts += self._fault("list_stale", stale)
+        due = self._passage.time_over(now.mono_ms)
+        if any(draft.kind == "held_open" for draft in due):
+            due += self._fault("held_open", True)
+        due += self._throttle.due(now.mono_ms)
+        for fault, on in self._own_faults(now).items():
+            due += self._fault(fault, on)
         if self.memory.posture.over(now.utc_s, now.trusted):
             # It keeps its own date: an untrusted clock must not make this look newer than what comes next.
-            effects += self._set_posture(Posture("controlled", self.memory.posture.since_s), now, "time", None)
-        effects += self._record(drafts)
-        for reader, entry in self._entries.items():
-            complete = entry.idle(now.mono_ms, self._pin_digits())
-            if complete:
-                effects += self._entered(reader, complete, now)
+            effects += self._set_posture(Posture("controlled", self.memory.posture.since_s), now, "time")
+        effects += self._records(due)
+        for reader, entry in self._keypads.idle(now.mono_ms, self._pin_digits()):
+            effects += self._entered(reader, entry, now)
         if self._answer.until_ms is not None and now.mono_ms >= self._answer.until_ms:
             self._answer = _Answer()
             effects.append(self._answer.show)
         return effects
 
-    @staticmethod
-    def _stale_at_s(installed: Installed) -> int:
-        # A day of grace: the refresh itself comes daily, and one missed is no fault yet.
-        return installed.list.refresh_after + 86_400
+    def _own_faults(self, now: Now) -> dict[str, bool]:
+        """The faults that are the door's own to see, and whether they are there."""
+        # The last try may be the right one: as long as it is being derived the bucket is not empty yet.
+        empty = self._tries.left(now.mono_ms) < 1 and not self._keypads.deriving_a_try
+        faults = {"pin_tries": empty}
+        if now.trusted:
+            stale = self.installed is not None and now.utc_s >= self.installed.list.refresh_after + STALE_AFTER_S
+            faults["list_stale"] = stale
+        return faults
 
     # ---- PIN
 
@@ -238,59 +247,50 @@ class Door:
         return self.installed.list.policy.pin_digits if self.installed else None
 
     def _key_pressed(self, event: KeyPressed, now: Now) -> list[Effect]:
-        complete = self._entries[event.reader].press(event.symbol, now.mono_ms, self._pin_digits())
+        complete = self._keypads.press(event.reader, event.symbol, now.mono_ms, self._pin_digits())
         return self._entered(event.reader, complete, now) if complete else []
 
     def _entered(self, reader: str, entry: Entry, now: Now) -> list[Effect]:
         """A complete entry: refuse it at once, or spend a try and have its verifier derived."""
-        if reader in self._pending:
-            # One entry at a time per keypad: nobody types faster than a derivation, only machines do.
+        if self._keypads.busy(reader):
             return []
+        if not entry.in_grammar:
+            return self._refuse(Verdict(Reason.MALFORMED, via="pin"), now)
         signing_out = entry.function == SIGN_OUT
         tries = 1 if signing_out else self._tries.left(now.mono_ms)
         reason = screen_pin(self.installed, len(entry.digits), tries)
         if reason is not None:
-            return self._signed_out(None, now) if signing_out else self._refuse(Verdict(reason, via="pin"), now)
+            return self._signed_out(None, None, now) if signing_out else self._refuse(Verdict(reason, via="pin"), now)
         assert self.installed is not None  # screen_pin answers list_missing otherwise
-        self._ticket += 1
-        kdf = self.installed.list.pin_kdf
-        self._pending[reader] = _Pending(self._ticket, entry, kdf.salt)
-        derive = Derive(self._ticket, entry.digits, kdf)
+        derive = self._keypads.derive(reader, entry, self.installed.list.pin_kdf)
         if signing_out:
             return [derive]
         self.memory.tries = self._tries.take(now.mono_ms)
         return [Keep(self.memory.changed_tries()), derive]
 
     def _pin_derived(self, event: PinDerived, now: Now) -> list[Effect]:
-        reader = next((name for name, entry in self._pending.items() if entry.ticket == event.ticket), None)
-        if reader is None or self.installed is None:
+        if self.installed is None:
             return []
-        pending = self._pending[reader]
-        kdf = self.installed.list.pin_kdf
-        if kdf.salt != pending.salt:
-            # A re-key arrived while the derivation ran: what was derived belongs to the old list.
-            pending.salt = kdf.salt
-            return [Derive(event.ticket, pending.entry.digits, kdf)]
-        del self._pending[reader]
+        entry = self._keypads.derived(event.ticket, self.installed.list.pin_kdf)
+        if not isinstance(entry, Entry):
+            return [entry] if entry else []
         presented = PinPresented(event.verifier)
-        if pending.entry.function == SIGN_OUT:
+        if entry.function == SIGN_OUT:
             found = self.installed.find(presented, now.utc_s)
-            return self._signed_out(found.grant.id if found else None, now)
+            return (
+                self._signed_out(found.grant.id, found.credential, now) if found else self._signed_out(None, None, now)
+            )
         verdict = self._decide(presented, now)
-        if pending.entry.function == ATTENDED:
+        if entry.function == ATTENDED:
             return self._attended(verdict, now)
         return self._act(verdict, now)
 
     # ---- QR
 
     def _qr_read(self, event: QrRead, now: Now) -> list[Effect]:
-        """One text is one presentation until it was unseen for 3 s, also when two are held up in turn."""
-        self._seen = {text: ms for text, ms in self._seen.items() if now.mono_ms - ms < PRESENTATION_GAP_MS}
-        known = event.text in self._seen
-        if not known and len(self._seen) >= MAX_PRESENTATIONS:
+        if not self._presentations.begins(event.text, now.mono_ms):
             return []
-        self._seen[event.text] = now.mono_ms
-        return [] if known else self._act(self._decide(QrPresented(event.text), now), now)
+        return self._act(self._decide(QrPresented(event.text), now), now)
 
     # ---- verdicts
 
@@ -301,10 +301,9 @@ class Door:
         return self._let_in(verdict, now) if verdict.granted else self._refuse(verdict, now)
 
     def _refuse(self, verdict: Verdict, now: Now) -> list[Effect]:
-        draft = Draft("refused", verdict.reason, verdict.grant, verdict.credential, verdict.via)
         wait = verdict.reason is Reason.LOCKED_OUT
         show = Show("wait" if wait else "refused", verdict.shown, verdict.opens_at)
-        return [*self._note(draft, now), *self._show(show, now)]
+        return [*self._note(drafts.refused(verdict), now), *self._show(show, now)]
 
     def _let_in(self, verdict: Verdict, now: Now) -> list[Effect]:
         assert verdict.grant and verdict.credential and verdict.via  # a granted verdict has them
@@ -312,117 +311,133 @@ class Door:
         entrant = Entrant(
             verdict.grant, verdict.credential, verdict.via, (verdict.until_s or now.utc_s) + INSIDE_AFTER_S
         )
-        detail: dict[str, str | int | bool | None] = {"kind": verdict.kind}
+        self._note_undo(verdict.grant, verdict.via)
         kept: Kept = {}
-        if not self.setup.contact:
-            detail["contact"] = "none"
-            kept |= self.memory.went_in(entrant, now.utc_s)
-        if verdict.duress:
-            detail["duress"] = True
         self.memory.pulse_at_ms = now.utc_ms
-        kept["pulse"] = now.utc_ms
-        if verdict.via == "pin":
-            self.memory.tries = self._tries.give_back(now.mono_ms)
-            kept |= self.memory.changed_tries()
-        drafts = [Draft("granted", None, verdict.grant, verdict.credential, verdict.via, detail)]
-        if self.setup.contact:
+        records = [drafts.granted(verdict, self.setup.contact)]
+        if not self.setup.contact:
+            kept |= self.memory.went_in(entrant, now.utc_s)
+        else:
             for gone_in in self._passage.let_in(entrant, now.mono_ms, policy.no_entry_s * 1000):
-                drafts.append(self._in(gone_in, "open"))
+                records.append(drafts.went_in(gone_in, "open"))
                 kept |= self.memory.went_in(gone_in, now.utc_s)
+        if verdict.via == "pin":
+            kept |= self._give_back(now)
         return [
-            Record(tuple(drafts), kept, opening_door=True),
+            self._record(records, kept, opening_door=True),
             Release(policy.release_s),
             *self._show(Show("granted"), now),
         ]
 
-    @staticmethod
-    def _in(entrant: Entrant, leaf: str) -> Draft:
-        return Draft("in", None, entrant.grant, entrant.credential_id, entrant.credential, {"leaf": leaf})
-
-    def _signed_out(self, grant: str | None, now: Now) -> list[Effect]:
+    def _signed_out(self, grant: str | None, credential: str | None, now: Now) -> list[Effect]:
         """Sign-out answers alike to every input, and does something only for a grant that is inside."""
-        entrant = self.memory.inside.get(grant) if grant else None
         effects: list[Effect] = []
-        if entrant is not None:
-            draft = Draft(
-                "out", None, entrant.grant, entrant.credential_id, "pin", {"by": "sign_out", "attribution": "explicit"}
-            )
-            effects.append(self._record_one(draft, self.memory.went_out(entrant.grant)))
+        if grant in self.memory.inside and credential is not None:
+            effects.append(self._record([drafts.signed_out(grant, credential)], self.memory.went_out(grant)))
         return [*effects, *self._show(Show("granted", "signed_out"), now)]
 
     def _attended(self, verdict: Verdict, now: Now) -> list[Effect]:
         """`#1`: staff keep the door unlocked until their window ends, 12 h at most; again ends it."""
-        if not verdict.granted or verdict.kind != "facility" or not now.trusted:
-            refused = verdict if not verdict.granted else Verdict(Reason.UNKNOWN_CODE, via="pin")
-            return self._refuse(refused, now)
-        self.memory.tries = self._tries.give_back(now.mono_ms)
+        if verdict.granted and verdict.kind != "facility":
+            return self._refuse(replace(verdict, reason=Reason.UNKNOWN_CODE), now)
+        if verdict.granted and not now.trusted:
+            return self._refuse(replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
+        if not verdict.granted:
+            return self._refuse(verdict, now)
+        # What was done last is the newest, also where a list dates its posture a little ahead of this clock.
+        since_s = max(now.utc_s, self.memory.posture.since_s)
         if self.posture(now).state == "unlocked":
-            posture = Posture("controlled", now.utc_s, None)
+            posture = Posture("controlled", since_s)
         else:
             until_s = min(verdict.until_s or now.utc_s, now.utc_s + ATTENDED_MAX_S)
-            posture = Posture("unlocked", now.utc_s, until_s)
+            posture = Posture("unlocked", since_s, until_s)
         return [*self._set_posture(posture, now, "keypad", verdict), *self._show(Show("granted"), now)]
+
+    def _give_back(self, now: Now) -> Kept:
+        self.memory.tries = self._tries.give_back(now.mono_ms)
+        return self.memory.changed_tries()
+
+    def _note_undo(self, grant: str | None, via: str | None) -> None:
+        """Note how things are before a record that may open the door."""
+        self._undo = _Undo(replace(self.memory), grant, gave_back=via == "pin")
+
+    def _not_recorded(self, now: Now) -> list[Effect]:
+        """The newest record that opens the door could not be made: nobody was let in, so nobody is awaited, no use
+        counts, and the PIN, which did not open, costs its try."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            self.memory = undo.memory
+            if undo.grant is not None:
+                self._passage.withdraw(undo.grant)
+            if undo.gave_back and self._tries.left(now.mono_ms) > 0:
+                self.memory.tries = self._tries.take(now.mono_ms)
+        return self._show(Show("fault"), now)
 
     # ---- the leaf
 
     def _leaf_opened(self, now: Now) -> list[Effect]:
         unlocked = self.posture(now).state == "unlocked"
         entrants, other = self._passage.leaf_opened(now.mono_ms, self.policy.held_open_s * 1000, unlocked)
-        drafts, kept = [], Kept()
-        for entrant in entrants:
-            drafts.append(self._in(entrant, "opened"))
-            kept |= self.memory.went_in(entrant, now.utc_s)
+        # Who leaves was inside before whoever comes in by the same opening.
         if other is not None and other.kind == "out":
-            how, who = attribution(self.memory.inside, now.utc_s)
-            other = replace(other, detail={**other.detail, "attribution": how})
-            if who is not None:
-                other = replace(other, grant=who.grant, credential_id=who.credential_id, credential=who.credential)
+            other = self._attributed(other, now)
+        records, kept = [], Kept()
+        for entrant in entrants:
+            records.append(drafts.went_in(entrant, "opened"))
+            kept |= self.memory.went_in(entrant, now.utc_s)
         if other is not None:
-            drafts.append(other)
+            records.append(other)
         if other is not None and other.kind == "forced":
-            drafts += self._fault("forced", True)
-        return [self._record_one_or_more(drafts, kept)] if drafts else []
+            records += self._fault("forced", True)
+        return [self._record(records, kept)] if records else []
+
+    def _attributed(self, draft: Draft, now: Now) -> Draft:
+        return drafts.went_out(draft, *attribution(self.memory.inside, now.utc_s))
+
+    def _exit_pressed(self, now: Now) -> list[Effect]:
+        begins = self._passage.exit_pressed(now.mono_ms)
+        if self.setup.contact or not begins:
+            return []
+        # No contact will tell whether they went: the button itself is the OUT, as the grant itself is the IN.
+        draft = Draft("out", detail={"by": "button", "contact": "none"})
+        return [self._record([self._attributed(draft, now)])]
 
     def _leaf_closed(self, now: Now) -> list[Effect]:
         closed = self._passage.leaf_closed(now.mono_ms)
-        drafts = [closed] if closed else []
-        drafts += self._fault("held_open", False) + self._fault("forced", False)
-        return self._record(drafts)
+        records = [closed] if closed else []
+        return self._records(records + self._fault("held_open", False) + self._fault("forced", False))
 
     # ---- lists, postures, faults
 
     def _list_installed(self, installed: Installed, now: Now) -> list[Effect]:
         self.installed = installed
         code_list = installed.list
-        self._tries.change_policy(now.mono_ms, code_list.policy.pin_tries, code_list.policy.pin_refill_s)
+        policy = code_list.policy
+        self.memory.tries = self._tries.change_policy(now.mono_ms, policy.pin_tries, policy.pin_refill_s)
         forgotten = self.memory.forget_uses(set(installed.grants), now.utc_s)
-        drafts = [self.list_draft(installed)]
-        effects: list[Effect] = [Record(tuple(drafts), forgotten)]
-        if code_list.posture and code_list.posture.since > self.memory.posture.since_s:
-            given = code_list.posture
-            effects += self._set_posture(Posture(given.state, given.since, given.until), now, "list", None)
-        return [*effects, *self._record(self._fault("list_stale", False))]
+        kept = forgotten | self.memory.changed_tries()
+        effects: list[Effect] = [self._record([drafts.list_in_force(installed)], kept)]
+        given = self._listed_posture()
+        return effects + self._set_posture(given, now, "list") if given else effects
 
-    @staticmethod
-    def list_draft(installed: Installed) -> Draft:
-        """The record that a list is in force."""
-        code_list = installed.list
-        detail: dict[str, str | int | bool | None] = {
-            "version": code_list.version,
-            "hash": installed.hash,
-            "grants": len(code_list.grants),
-        }
-        return Draft("list", detail=detail)
+    def _listed_posture(self) -> Posture | None:
+        """The list's posture where it is newer than the one the door has."""
+        given = self.installed.list.posture if self.installed else None
+        if given is None:
+            return None
+        posture = Posture(given.state, given.since, given.until)
+        return posture if posture.beats(self.memory.posture) else None
 
-    def _set_posture(self, posture: Posture, now: Now, by: str, verdict: Verdict | None) -> list[Effect]:
-        before = self.posture(now).state
+    def _set_posture(self, posture: Posture, now: Now, by: str, verdict: Verdict | None = None) -> list[Effect]:
+        before, after = self.posture(now).state, posture.at(now.utc_s, now.trusted).state
+        unlocks = after == "unlocked"
+        self._note_undo(None, verdict.via if verdict else None)
         kept = self.memory.set_posture(posture)
-        detail: dict[str, str | int | bool | None] = {"state": posture.state, "until": posture.until_s, "by": by}
-        who = (verdict.grant, verdict.credential, verdict.via) if verdict else (None, None, None)
-        effects: list[Effect] = [Record((Draft("posture", None, *who, detail),), kept)]
-        after = self.posture(now).state
-        if "unlocked" in {before, after}:
-            effects.append(Hold(after == "unlocked"))
+        if verdict is not None:
+            kept |= self._give_back(now)
+        effects: list[Effect] = [self._record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)]
+        if unlocks or before == "unlocked":
+            effects.append(Hold(unlocks))
         return effects
 
     def _fault(self, fault: str, on: bool) -> list[Draft]:
@@ -437,16 +452,13 @@ class Door:
     def _note(self, draft: Draft, now: Now) -> list[Effect]:
         """Record what may repeat at the pace of its cause: one a minute, the rest counted."""
         admitted = self._throttle.admit(draft, now.mono_ms)
-        return self._record([admitted] if admitted else [])
+        return self._records([admitted] if admitted else [])
 
-    def _record(self, drafts: list[Draft]) -> list[Effect]:
-        return [self._record_one_or_more(drafts, {})] if drafts else []
+    def _records(self, records: list[Draft]) -> list[Effect]:
+        return [self._record(records)] if records else []
 
-    def _record_one(self, draft: Draft, kept: Kept) -> Record:
-        return self._record_one_or_more([draft], kept)
-
-    def _record_one_or_more(self, drafts: list[Draft], kept: Kept) -> Record:
-        return Record(tuple(drafts), {**kept, "pulse": self.memory.pulse_at_ms})
+    def _record(self, records: list[Draft], kept: Kept | None = None, *, opening_door: bool = False) -> Record:
+        return Record(tuple(records), {**(kept or {}), "pulse": self.memory.pulse_at_ms}, opening_door)
 
     def _show(self, show: Show, now: Now) -> list[Effect]:
         self._answer = _Answer(show, now.mono_ms + SHOWN_MS)

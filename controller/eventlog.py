@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,11 @@ class EventLog:
         return cls(connection, door, entropy)
 
     def kept(self) -> dict[str, Any]:
-        """Everything kept beside the records, by name. Raises sqlite3.Error."""
-        return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM kept")}
+        """Everything kept beside the records on disk, by name. Raises StorageFault."""
+        try:
+            return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM kept")}
+        except (sqlite3.Error, ValueError) as error:
+            raise StorageFault(str(error)) from error
 
     @property
     def held(self) -> int:
@@ -157,10 +161,10 @@ class EventLog:
             rows: list[_Row] = self._db.execute(
                 "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
             ).fetchall()
-            rows += [row for row in self._held if row[0] > after][: limit - len(rows)]
-            previous = self.hash_of(rows[0][0] - 1) if rows else None
         except sqlite3.Error as error:
             raise StorageFault(str(error)) from error
+        rows += [row for row in self._held if row[0] > after][: limit - len(rows)]
+        previous = self.hash_of(rows[0][0] - 1) if rows else None
         if not rows or previous is None:
             return None
         (first, *_), (last, _, _, last_hash, *_) = rows[0], rows[-1]
@@ -170,13 +174,16 @@ class EventLog:
         return last, canonical(batch)
 
     def hash_of(self, seq: int) -> str | None:
-        """The hash of record `seq`, also of the one right before the oldest that is kept. Raises sqlite3.Error."""
+        """The hash of record `seq`, also of the one right before the oldest that is kept. Raises StorageFault."""
         if seq == 0:
             return GENESIS
         for row in self._held:
             if row[0] == seq:
                 return row[3]
-        found = self._db.execute("SELECT hash FROM record WHERE seq = ?", (seq,)).fetchone()
+        try:
+            found = self._db.execute("SELECT hash FROM record WHERE seq = ?", (seq,)).fetchone()
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
         if found:
             return str(found[0])
         kept = self.kept()
@@ -185,14 +192,12 @@ class EventLog:
     def acknowledge(self, receipt: Receipt, now_s: int) -> bool:
         """Take a receipt whose signature held: whether it counts, that is, names this log's own hash and has a higher
         number than any before. Raises StorageFault."""
-        try:
-            ours = receipt.log == self.log and self.hash_of(receipt.seq) == receipt.hash
-        except sqlite3.Error as error:
-            raise StorageFault(str(error)) from error
+        ours = receipt.log == self.log and self.hash_of(receipt.seq) == receipt.hash
         if not ours or receipt.number <= self.acknowledged.number:
             return False
         acknowledged = Acknowledged(receipt.seq, receipt.number)
-        marks = {int(day): seq for day, seq in self.kept().get("acknowledged", [])}
+        # A hub that fell back has lost what lies above: the days of that start again when it has signed for it again.
+        marks = {int(day): min(seq, receipt.seq) for day, seq in self.kept().get("acknowledged", [])}
         marks[now_s // DAY_S] = receipt.seq
         newest = sorted(marks.items())[-9:]
         self.keep({"receipt": (receipt.seq, receipt.number), "acknowledged": newest}, may_hold=True)
@@ -207,15 +212,10 @@ class EventLog:
         last_hash = self.hash_of(upto) if upto else None
         if not upto or last_hash is None:
             return 0
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             gone = self._db.execute("DELETE FROM record WHERE seq <= ?", (upto,)).rowcount
             if gone:
                 self._keep_rows({"pruned_seq": upto, "pruned_hash": last_hash})
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise StorageFault(str(error)) from error
         return gone
 
     def checkpoint(self) -> None:
@@ -260,14 +260,9 @@ class EventLog:
             self._held, self._held_kept = [], {}
 
     def _write(self, rows: list[_Row], kept: Mapping[str, object]) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             self._keep_rows(kept)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise StorageFault(str(error)) from error
 
     def _keep_rows(self, kept: Mapping[str, object]) -> None:
         self._db.executemany("DELETE FROM kept WHERE name = ?", [(name,) for name, v in kept.items() if v is None])
@@ -276,12 +271,19 @@ class EventLog:
             [(name, json.dumps(value)) for name, value in kept.items() if value is not None],
         )
 
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing. Raises StorageFault."""
+        try:
             try:
-                self._db.execute("ROLLBACK")
-            except sqlite3.Error as error:
-                raise StorageFault(str(error)) from error
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
 
 
 def _record(row: _Row) -> Record:

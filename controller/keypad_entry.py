@@ -1,7 +1,7 @@
 """The keypad's grammar: from symbols to one complete entry.
 
     entry     = code [ "#" ]             complete at the list's PIN length, or at "#"
-    function  = "#" digit code [ "#" ]   #0 sign out, #1 attended
+    function  = "#" digit code [ "#" ]   #0 sign out, #1 attended; any other digit makes a malformed entry
 
 `*` or 10 s without a key clears. A `#` within 3 s of an entry that completed by length belongs to that entry. Without
 a list no length is known: 6 to 8 digits end by `#` or by the 10 s.
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 IDLE_MS = 10_000  # R002-02: nobody is cut off who takes 9 s between keys
 TRAILING_ENTER_MS = 3_000
 MAX_DIGITS = 9  # one more than any PIN has, so that a longer entry is seen to be too long
-FUNCTIONS = frozenset("01")
+SIGN_OUT, ATTENDED = "0", "1"
+FUNCTIONS = frozenset({SIGN_OUT, ATTENDED})
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Entry:
 
     digits: str = field(repr=False)
     function: str | None = None
+
+    @property
+    def in_grammar(self) -> bool:
+        """Whether its function, if it has one, exists: a code behind any other must not pass for a plain code."""
+        return self.function is None or self.function in FUNCTIONS
 
 
 class KeypadEntry:
@@ -47,11 +53,12 @@ class KeypadEntry:
     def press(self, symbol: str, now_ms: int, pin_digits: int | None) -> Entry | None:
         """Take one symbol; the entry it completes, if any. `pin_digits`: the list's PIN length, None without a list."""
         self._last_ms = now_ms
+        if symbol == "#":
+            return self._enter(now_ms)
+        self._completed_by_length_ms = None  # with any other key a new entry has begun, and a `#` would be its own
         if symbol == "*":
             self._clear()
             return None
-        if symbol == "#":
-            return self._enter(now_ms)
         if self._function == "":
             self._function = symbol
             return None

@@ -1,7 +1,8 @@
 """What a door remembers through a power cut: PIN tries, uses, who can be inside, posture, an unconfirmed pulse.
 
 Kept as JSON values under short names, changed in the same transaction as the record that changed them. Each method that
-changes something returns what is to be kept; `None` as a value forgets the name.
+changes something returns what is to be kept; `None` as a value forgets the name. Collections are replaced, never
+changed in place, so `dataclasses.replace(memory)` is a cheap picture of how it was.
 """
 
 from __future__ import annotations
@@ -32,9 +33,16 @@ class Memory:
     @classmethod
     def restore(cls, kept: Mapping[str, Any] | None) -> Memory:
         """From what was kept. None means that it should be there and is not readable: then no PIN try is left, since
-        an attacker who can destroy a database must not gain tries by it."""
+        an attacker who can destroy a database must not gain tries by it. The same for what makes no sense."""
         if kept is None:
             return cls(tries=0)
+        try:
+            return cls._from_kept(kept)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            return cls(tries=0)
+
+    @classmethod
+    def _from_kept(cls, kept: Mapping[str, Any]) -> Memory:
         return cls(
             tries=int(kept.get("tries", Policy().pin_tries)),
             uses={name[4:]: (value[0], value[1]) for name, value in kept.items() if name.startswith("use:")},
@@ -53,14 +61,14 @@ class Memory:
     def went_in(self, entrant: Entrant, now_s: int) -> Kept:
         """One more use, and one grant inside."""
         count = self.uses.get(entrant.grant, (0, 0))[0] + 1
-        self.uses[entrant.grant] = (count, now_s)
-        self.inside = {grant: who for grant, who in self.inside.items() if now_s < who.inside_until_s}
-        self.inside[entrant.grant] = entrant
+        self.uses = {**self.uses, entrant.grant: (count, now_s)}
+        still = {grant: who for grant, who in self.inside.items() if now_s < who.inside_until_s}
+        self.inside = {**still, entrant.grant: entrant}
         return {f"use:{entrant.grant}": (count, now_s), "inside": self._inside()}
 
     def went_out(self, grant: str) -> Kept:
         """The grant has signed out."""
-        self.inside.pop(grant, None)
+        self.inside = {inside: who for inside, who in self.inside.items() if inside != grant}
         return {"inside": self._inside()}
 
     def set_posture(self, posture: Posture) -> Kept:
@@ -69,9 +77,8 @@ class Memory:
 
     def forget_uses(self, still_listed: set[str], now_s: int) -> Kept:
         """Drop the counts of grants long gone."""
-        gone = [g for g, (_, at_s) in self.uses.items() if g not in still_listed and at_s < now_s - USES_KEPT_S]
-        for grant in gone:
-            del self.uses[grant]
+        gone = {g for g, (_, at_s) in self.uses.items() if g not in still_listed and at_s < now_s - USES_KEPT_S}
+        self.uses = {grant: use for grant, use in self.uses.items() if grant not in gone}
         return {f"use:{grant}": None for grant in gone}
 
     def _inside(self) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,8 @@
     HELD      exit         HELD      -
     HELD      leaf_closed  CLOSED    closed
 
-What is not in the table changes nothing. The state machine only observes: no row can hold a door shut.
+What is not in the table changes nothing. Each who was let in has a time of their own; `time_over` of RELEASED comes
+with the last. The state machine only observes: no row can hold a door shut.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ class Passage:
         self._opened_ms = now_ms
         self.state = State.OPEN if leaf_open else State.CLOSED
         self.deadline_ms: int | None = now_ms + held_open_ms if leaf_open else None
-        self._entrants: list[Entrant] = []
+        self._awaited: dict[str, tuple[Entrant, int]] = {}  # by grant: who, and until when
+        self._replaced: tuple[Entrant, int] | None = None  # what the newest of them took the place of
         self._exit_ms: int | None = None
 
     def let_in(self, entrant: Entrant, now_ms: int, no_entry_ms: int) -> list[Entrant]:
@@ -100,22 +102,32 @@ class Passage:
         self._move("granted")
         if open_already:
             return [entrant]
-        self._entrants.append(entrant)
-        self.deadline_ms = now_ms + no_entry_ms
+        # Once more by the same grant is somebody who was too slow, not somebody else: one entry, one use.
+        self._replaced = self._awaited.get(entrant.grant)
+        self._awaited[entrant.grant] = (entrant, now_ms + no_entry_ms)
+        self._await_next()
         return []
 
-    def withdraw(self) -> None:
-        """The release did not happen after all: nobody is awaited."""
-        if self.state is State.RELEASED:
-            self.state, self.deadline_ms = State.CLOSED, None
-        self._entrants.clear()
+    def withdraw(self, grant: str) -> None:
+        """The newest release did not happen after all: nobody is awaited for it."""
+        if self.state is not State.RELEASED:
+            return
+        self._awaited.pop(grant, None)
+        if self._replaced is not None:
+            self._awaited[grant] = self._replaced
+        self._await_next()
+        if not self._awaited:
+            self._move("time_over")
 
-    def exit_pressed(self, now_ms: int) -> None:
-        """The exit button: somebody is about to leave, whoever else is about to enter."""
+    def exit_pressed(self, now_ms: int) -> bool:
+        """The exit button: somebody is about to leave, whoever else is about to enter. Whether it is a new exit, not
+        the same one pressed again."""
+        begins = self._exit_ms is None or now_ms - self._exit_ms > EXIT_MS
         self._exit_ms = now_ms
         self._move("exit")
         if self.state is State.EXITING:
             self.deadline_ms = now_ms + EXIT_MS
+        return begins
 
     def leaf_opened(self, now_ms: int, held_open_ms: int, unlocked: bool) -> tuple[list[Entrant], Draft | None]:
         """Who came in by this opening, and the record when it was no entry. An `out` still lacks its attribution."""
@@ -123,7 +135,8 @@ class Passage:
         if not self._move("leaf_opened"):
             return [], None
         self._opened_ms, self.deadline_ms = now_ms, now_ms + held_open_ms
-        entrants, self._entrants = self._entrants, []
+        entrants = [entrant for entrant, _ in self._awaited.values()]
+        self._awaited.clear()
         exit_ms, self._exit_ms = self._exit_ms, None
         if exit_ms is not None and now_ms - exit_ms <= EXIT_MS:
             return entrants, Draft("out", detail={"by": "button"})
@@ -145,13 +158,18 @@ class Passage:
         if self.deadline_ms is None or now_ms < self.deadline_ms:
             return []
         before = self.state
-        self._move("time_over")
-        self.deadline_ms = None
-        return [Draft("held_open")] if before is State.OPEN else self._nobody_came()
+        gone = [entrant for entrant, until_ms in self._awaited.values() if now_ms >= until_ms]
+        for entrant in gone:
+            del self._awaited[entrant.grant]
+        self._await_next()
+        if not self._awaited:
+            self._move("time_over")
+        if before is State.OPEN:
+            return [Draft("held_open")]
+        return [Draft("no_entry", None, e.grant, e.credential_id, e.credential) for e in gone]
 
-    def _nobody_came(self) -> list[Draft]:
-        entrants, self._entrants = self._entrants, []
-        return [Draft("no_entry", None, e.grant, e.credential_id, e.credential) for e in entrants]
+    def _await_next(self) -> None:
+        self.deadline_ms = min((until_ms for _, until_ms in self._awaited.values()), default=None)
 
     def _move(self, signal: Signal) -> bool:
         after = TABLE.get((self.state, signal))

@@ -11,7 +11,7 @@ class PinTries:
     """`left` tries now, `capacity` at most, one back every `refill_s`. Times are monotonic milliseconds."""
 
     def __init__(self, left: int, now_ms: int, capacity: int, refill_s: int) -> None:
-        self._left = min(left, capacity)
+        self._left = max(0, min(left, capacity))
         self._since_ms = now_ms
         self._capacity = capacity
         self._refill_ms = refill_s * 1000
@@ -39,10 +39,14 @@ class PinTries:
         self._left = min(self._capacity, self.left(now_ms) + 1)
         return self._left
 
-    def change_policy(self, now_ms: int, capacity: int, refill_s: int) -> None:
-        """Apply a new list's bucket; a larger one does not come filled."""
+    def change_policy(self, now_ms: int, capacity: int, refill_s: int) -> int:
+        """Apply a new list's bucket; a larger one does not come filled, nor does a faster one pay for time that was
+        waited under the slower. How many are left."""
         self._left = min(self.left(now_ms), capacity)
+        if refill_s * 1000 != self._refill_ms:
+            self._since_ms = now_ms
         self._capacity, self._refill_ms = capacity, refill_s * 1000
+        return self._left
 
     def next_back_ms(self, now_ms: int) -> int | None:
         """When the next try comes back, None while the bucket is full."""

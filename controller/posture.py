@@ -1,6 +1,7 @@
 """The door's posture: controlled, unlocked (attended, until a time) or lockdown (nobody in; leaving stays free).
 
-From command, staff keypad or list; the newer one wins. Unlocked ends when its time comes or the clock is not trusted.
+From command, staff keypad or list; the newer one wins, of two from one second lockdown does. Unlocked ends when its
+time comes or the clock is not trusted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ class Posture:
     state: PostureState = "controlled"
     since_s: int = 0
     until_s: int | None = None
+
+    def beats(self, other: Posture) -> bool:
+        """Whether this one replaces the other."""
+        if self.since_s != other.since_s:
+            return self.since_s > other.since_s
+        return self.state == "lockdown" and other.state != "lockdown"
 
     def over(self, now_s: int, trusted: bool) -> bool:
         """Whether an unlocked posture has ended."""
