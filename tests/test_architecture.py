@@ -20,7 +20,23 @@ REPOSITORY = Path(__file__).parent.parent
 TOP_LEVEL = ("controller", "hal", "sync", "simulator")
 
 # Modules of controller/ that touch the world: hardware, sockets, disk, processes. Everything else there is core.
-SHELL = {f"controller.{name}" for name in ("beside", "cli", "config", "door_socket", "hardware", "runner", "unit")}
+SHELL = {
+    f"controller.{name}"
+    for name in (
+        "beside",
+        "cli",
+        "config",
+        "conversations",
+        "door_socket",
+        "hardware",
+        "lease",
+        "performer",
+        "runner",
+        "unit",
+        "upkeep",
+        "views",
+    )
+}
 
 # Room -> what of ours it may import: patterns of module names, or the name of a room.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

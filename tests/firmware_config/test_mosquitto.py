@@ -22,7 +22,7 @@ from sync.hub.ca import Authority, make_authority, make_tls
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config" / "mosquitto"
 BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
-PATIENCE_S = 10
+PATIENCE_S = 5
 NOW = datetime.datetime.now(datetime.UTC)
 HUB = "hub"
 
