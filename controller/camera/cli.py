@@ -76,7 +76,9 @@ def read(
 
 
 def _read_all(images: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PICTURE_PX_MAX))  # OpenCV looks when it is loaded
+    # OpenCV looks when it is loaded. Its own remarks about a damaged file would come between our answers.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PICTURE_PX_MAX))
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from controller.camera import picture_file, reader
 
     for image in images:
