@@ -1,0 +1,179 @@
+"""The demo: a broker, a hub and one door unit as real processes on this machine, the door on virtual hardware.
+
+    with Demo(folder, Rules()) as demo:
+        demo.start(print)
+        answer = demo.hub.put("R-1", booking(1, "active", ROOM, now, now + 3600))
+        demo.hardware.keys(code(answer, "pin"))
+        demo.hardware.push(wait_s=3)
+
+Each process is started by the command an installation would use. Between the door's agent and the broker is a cable
+that can be cut. Leaving the `with` ends everything, also after a failed start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from simulator import broker, demo_files
+from simulator.control import HardwareClient
+from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
+from simulator.door_client import DoorClient
+from simulator.hub_client import HubClient
+from simulator.pins import SOCKET_VARIABLE
+from simulator.processes import Child, Processes
+from simulator.whereabouts import Whereabouts
+
+COMMAND: Final = (sys.executable, "-m", "zaalsleutel")
+COMMAND_S: Final = 60.0
+START_S: Final = 60.0
+"""Longest wait for one process. Generous: a first start compiles every package on what may be a slow machine."""
+
+
+class StartFailed(Exception):
+    """A command that prepares the demo was refused; the text has its words."""
+
+
+class Demo:
+    """`start` raises StartFailed, ChildDied, NotInTime or NoBroker. After it `hub`, `hardware` and `door` are there
+    to be used, and `controller`, `camera`, `agent` to be killed and started."""
+
+    hub: HubClient
+    hardware: HardwareClient
+    door: DoorClient
+    controller: Child
+    camera: Child
+    agent: Child
+
+    def __init__(self, directory: Path, rules: Rules) -> None:
+        """Raises PathTooLong."""
+        self.folders = Folders(directory)
+        self._rules = rules
+        self._processes = Processes(self.folders.logs)
+        self._connected: HardwareClient | None = None
+        self._broker_port = broker.free_port()
+        self._http_port = broker.free_port()
+
+    def __enter__(self) -> Demo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connected is not None:
+            self._connected.close()
+        self._processes.stop()
+
+    def start(self, tell: Callable[[str], None]) -> None:
+        """Bring everything up; `tell` hears what is being done."""
+        self.folders.make()
+        tell("making the hub's keys and certificates")
+        self._make_hub()
+        tell("starting the broker")
+        self._start_broker()
+        tell("starting the hub")
+        self._start_hub()
+        tell("putting up the virtual door")
+        self._start_hardware()
+        tell("bringing the door unit into service")
+        self._enrol()
+        tell("starting controller, camera and agent")
+        self._start_door()
+        tell("waiting for the door's first list")
+        self.wait_until(lambda: self.door.status().list_version is not None, START_S, "the door's first list")
+
+    def wait_until(self, come_true: Callable[[], bool], within_s: float, what: str) -> None:
+        """Wait for something in the demo. Raises NotInTime, or ChildDied when a process has gone."""
+        self._processes.wait_until(come_true, within_s, what)
+
+    def check(self) -> None:
+        """Raises ChildDied when a process has gone."""
+        self._processes.check()
+
+    def restart_controller(self) -> None:
+        """Start the controller after it was killed and wait until it answers."""
+        self.controller.start()
+        self.wait_until(self.door.answers, START_S, "the controller to answer")
+
+    def run(self, *arguments: str) -> str:
+        """What a command of ours prints. Raises StartFailed."""
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=COMMAND_S, check=False)
+        if done.returncode:
+            raise StartFailed(f"zaalsleutel {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def whereabouts(self) -> Whereabouts:
+        """For the commands in other terminals."""
+        return Whereabouts(
+            pid=os.getpid(),
+            directory=str(self.folders.root),
+            door=DOOR,
+            room=ROOM,
+            hub_port=self._http_port,
+            broker_port=self._broker_port,
+            token=self._token,
+            control_socket=str(self.folders.hardware / "control.sock"),
+            sockets=str(self.folders.sockets),
+        )
+
+    # --- one process after the other
+
+    def _make_hub(self) -> None:
+        folder, town = self.folders.hub, self.folders.root / "town.toml"
+        (folder / "hub.toml").write_text(demo_files.hub(self._http_port, self._broker_port), "utf-8")
+        town.write_text(demo_files.town(self._rules), "utf-8")
+        self.run("hub", "init", str(folder), "--host", "127.0.0.1")
+        self.run("hub", "apply", str(town), "--hub", str(folder))
+        self._token = self.run("hub", "token", CLIENT, "--hub", str(folder)).strip()
+
+    def _start_broker(self) -> None:
+        file = broker.write_configuration(self.folders.broker, self.folders.hub / "tls", self._broker_port)
+        self._processes.start("broker", broker.command(file))
+        self.wait_until(lambda: broker.answers(self._broker_port), START_S, "the broker to listen")
+
+    def _start_hub(self) -> None:
+        self._processes.start("hub", [*COMMAND, "hub", "serve", "--hub", str(self.folders.hub)])
+        self.hub = HubClient("127.0.0.1", self._http_port, self._token)
+        self.wait_until(self.hub.healthy, START_S, "the hub to answer")
+
+    def _start_hardware(self) -> None:
+        arguments = ["--directory", str(self.folders.hardware), "--cable-to", f"127.0.0.1:{self._broker_port}"]
+        self._processes.start("hardware", [sys.executable, "-m", "simulator.hardware", *arguments])
+        self.wait_until(self._reach_hardware, START_S, "the virtual hardware to answer")
+
+    def _reach_hardware(self) -> bool:
+        self.hardware = self._connected = HardwareClient(self.folders.hardware / "control.sock")
+        return True
+
+    def _enrol(self) -> None:
+        """What `hub door add` writes is what a new unit takes along; its trust document goes to the unit's data."""
+        from simulator.hardware import LINES  # late: it loads OpenCV, which the commands do without
+
+        folder = self.folders.door
+        here = self.hardware.state()
+        config = demo_files.unit(self.folders, LINES, here["keypad_device"], here["camera_url"])
+        (folder / "unit.toml").write_text(config, "utf-8")
+        (folder / "agent.toml").write_text(demo_files.agent(self.folders, here["cable_port"]), "utf-8")
+        public = json.loads(self.run("door", "init", "--config", str(folder / "unit.toml"), "--json"))
+        public_file = folder / "door.pub.jwk"
+        public_file.write_text(json.dumps(public), "utf-8")
+        hub = ("--out", str(folder), "--hub", str(self.folders.hub))
+        self.run("hub", "door", "add", DOOR, "--event-key", str(public_file), *hub)
+        shutil.copy(folder / "trust.json", self.folders.data)
+
+    def _start_door(self) -> None:
+        unit = str(self.folders.door / "unit.toml")
+        wired = {SOCKET_VARIABLE: str(self.folders.hardware / "pins.sock")}
+        self.controller = self._processes.start("controller", [*COMMAND, "door", "run", "--config", unit], wired)
+        self.camera = self._processes.start("camera", [*COMMAND, "camera", "run", "--config", unit])
+        agent = str(self.folders.door / "agent.toml")
+        self.agent = self._processes.start("agent", [*COMMAND, "agent", "run", "--config", agent])
+        self.door = DoorClient(self.folders.sockets)
+        self.wait_until(self.door.answers, START_S, "the controller to answer")
