@@ -32,12 +32,13 @@ class _Rules:
     says: Any  # the message types, None when nothing may be said
     max_line_bytes: int
     max_clients: int
+    group: str | None = None  # the account that may connect beside the controller's own
 
 
 RULES: dict[Role, _Rules] = {
-    "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2),
-    "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1),
-    "display": _Rules(None, LIMITS.socket_line_bytes, 4),
+    "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2, "zs-camera"),
+    "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1, "zs-sync"),
+    "display": _Rules(None, LIMITS.socket_line_bytes, 4, "zs-display"),
     "admin": _Rules(AskStatus, LIMITS.socket_line_bytes, 4),
 }
 
@@ -89,6 +90,7 @@ class Conversations:
     def _listen(self, folder: Path, role: Role, rules: _Rules) -> RoleSocket:
         listening = RoleSocket(
             folder / f"{role}.sock",
+            group=rules.group,
             max_clients=rules.max_clients,
             max_line_bytes=rules.max_line_bytes,
             max_unsent_bytes=4 * LIMITS.batch_bytes,

@@ -4,6 +4,8 @@ the role's messages, and how much of it one loop turn listens to is bounded, so 
 
 from __future__ import annotations
 
+import grp
+import os
 import socket
 from collections import deque
 from pathlib import Path
@@ -84,12 +86,14 @@ class Client:
 
 
 class RoleSocket:
-    """A listening socket for one role. `max_clients` beyond which a newcomer is turned away."""
+    """A listening socket for one role. `group` is who may connect beside the owner, where the system has that group;
+    beyond `max_clients` a newcomer is turned away."""
 
     def __init__(
         self,
         path: Path,
         *,
+        group: str | None = None,
         mode: int = 0o660,
         max_clients: int = 4,
         max_line_bytes: int,
@@ -104,6 +108,8 @@ class RoleSocket:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
         self._listener.bind(str(path))
+        if group is not None:
+            _give(path, group)
         path.chmod(mode)
         self._listener.listen(4)
 
@@ -133,3 +139,11 @@ class RoleSocket:
             self.drop(client)
         self._listener.close()
         self.path.unlink(missing_ok=True)
+
+
+def _give(path: Path, group: str) -> None:
+    """Let a group connect. A machine without the appliance's accounts has only the owner, and that is enough there."""
+    try:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    except KeyError:
+        return

@@ -33,6 +33,7 @@ class LinkSession:
         self._trust = trust
         self._signer = signer
         self._in_flight: int | None = None
+        self._agent_holds = False
         self._written: deque[tuple[int, int]] = deque(maxlen=1_000)  # (seq, monotonic ms) since start
         self._last_report: StateReport | None = None
         self._reported_ms = 0
@@ -40,6 +41,7 @@ class LinkSession:
     def connected(self) -> None:
         """A (new) agent is there and knows nothing."""
         self._in_flight = None
+        self._agent_holds = False
         self._last_report = None
 
     def recorded(self, seq: int, now_ms: int) -> None:
@@ -47,14 +49,20 @@ class LinkSession:
         self._written.append((seq, now_ms))
 
     def next_batch(self) -> SendBatch | None:
-        """The batch to send now, if any. Raises StorageFault."""
-        if self._in_flight is not None or self._log.end.seq <= self._log.acknowledged.seq:
+        """The batch to send now, if any: an empty one takes the last one back from an agent that would repeat it for
+        ever. Raises StorageFault."""
+        if self._in_flight is not None:
             return None
-        batch = self._log.batch(self._log.acknowledged.seq, self._signer)
-        if batch is None:
-            return None
-        self._in_flight, body = batch
-        return SendBatch(last=self._in_flight, body=body.decode("utf-8"))
+        after = self._log.acknowledged.seq
+        batch = self._log.batch(after, self._signer) if self._log.end.seq > after else None
+        if batch is not None:
+            self._in_flight, body = batch
+            self._agent_holds = True
+            return SendBatch(last=self._in_flight, body=body.decode("utf-8"))
+        if self._agent_holds:
+            self._agent_holds = False
+            return SendBatch(last=max(1, after), body="")
+        return None
 
     def receipt(self, body: str, now_ms: int, now_s: int) -> int | None:
         """Judge a delivered receipt. The signed time it gives (UTC milliseconds), None when it gives none: it does not
