@@ -169,12 +169,14 @@ class HubLink:
         """Whether the broker is there."""
         return self._client.is_connected()
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> None:
-        """Publish at QoS 1; neither waits nor raises. Without a connection the message is let go: its door stays
-        behind and gets it again."""
+    def publish(self, topic: str, payload: bytes, retain: bool) -> bool:
+        """Publish at QoS 1; neither waits nor raises. False without a connection: the message is let go, and is due
+        again."""
         # Asked first, because paho would hoard what it cannot send.
-        if self._client.is_connected():
-            self._client.publish(topic, payload, qos=1, retain=retain)
+        if not self._client.is_connected():
+            return False
+        self._client.publish(topic, payload, qos=1, retain=retain)
+        return True
 
     # --- paho's thread ---
 

@@ -53,10 +53,10 @@ TOKEN_BYTES = 32
 
 
 class Publisher(Protocol):
-    """The way to the broker. `publish` neither waits nor raises: a message that does not get through is published
-    again, because its door stays behind."""
+    """The way to the broker. `publish` neither waits nor raises, and says whether it took the message. One that it did
+    not take is due again at once; one that is lost on the way later, because its door stays behind."""
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> None: ...
+    def publish(self, topic: str, payload: bytes, retain: bool) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -289,8 +289,8 @@ class Service:
             return
         with self._sessions.begin() as session:
             for current in session.scalars(select(DoorList).where(DoorList.door.in_(doors))):
-                self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True)
-                current.published_at = now
+                if self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True):
+                    current.published_at = now
 
 
 def _delivery(session: Session, grant: Grant) -> dict[str, DeliveryStatus]:

@@ -53,13 +53,16 @@ ROOM_A = "https://data.example/id/A"
 
 
 class Broker:
-    """Keeps what was published."""
+    """Keeps what was published, while it is `there`."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, bool]] = []
+        self.there = True
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> None:
-        self.sent.append((topic, payload, retain))
+    def publish(self, topic: str, payload: bytes, retain: bool) -> bool:
+        if self.there:
+            self.sent.append((topic, payload, retain))
+        return self.there
 
     def take(self) -> list[str]:
         """The topics published since the last call."""

@@ -206,6 +206,14 @@ def test_only_changed_lists_are_published_and_all_are_refreshed_after_a_day(serv
     assert len(broker.take()) == 4
 
 
+def test_a_list_that_the_broker_did_not_take_is_due_at_once(service, broker):
+    broker.there = False
+    service.put("booking", "R-1", wish(rooms=("B",)), NOW)
+    broker.there = True
+    service.due(NOW + 1)
+    assert {"zs/1/b-1/list", "zs/1/front/list"} <= set(broker.take())
+
+
 def test_a_far_reservation_appears_when_the_horizon_reaches_it(service, list_of):
     start = NOW + 30 * DAY
     service.put("booking", "R-1", wish(start=start, until=start + HOUR), NOW)
