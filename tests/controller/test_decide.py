@@ -208,7 +208,9 @@ def test_closed_comes_before_not_ready_in_whatever_order_they_are_listed():
         assert reason(installed(grant(), closures=closures)) is Reason.ROOM_CLOSED
 
 
-@pytest.mark.parametrize(("offset", "expected"), [(-1, Reason.GRANTED), (0, Reason.LIST_EXPIRED), (1, Reason.LIST_EXPIRED)])
+@pytest.mark.parametrize(
+    ("offset", "expected"), [(-1, Reason.GRANTED), (0, Reason.LIST_EXPIRED), (1, Reason.LIST_EXPIRED)]
+)
 def test_a_list_ends_at_its_second(offset: int, expected: Reason):
     fields = {"refresh_after": NOON + 60, "valid_until": NOON + 120}
     moment = at(NOON + 120 + offset)
@@ -225,7 +227,9 @@ def test_an_expired_list_still_judges_offline_ok_by_its_windows():
 # ---- a clock that cannot be believed
 
 
-@pytest.mark.parametrize(("offset", "expected"), [(-121, Reason.CLOCK_UNTRUSTED), (-120, Reason.GRANTED), (-119, Reason.GRANTED)])
+@pytest.mark.parametrize(
+    ("offset", "expected"), [(-121, Reason.CLOCK_UNTRUSTED), (-120, Reason.GRANTED), (-119, Reason.GRANTED)]
+)
 def test_a_clock_before_the_lists_own_date_is_wrong(offset: int, expected: Reason):
     windows = ((NOON - HOUR, NOON + HOUR),)
     fields = {"issued": NOON, "refresh_after": NOON + DAY}
@@ -306,7 +310,9 @@ def test_duress_changes_nothing_but_the_mark():
 # ---- passes that stand alone: newer than the list, and every condition
 
 
-def alone(number: int = NOON, now_s: int = NOON, list_fields: dict[str, Any] | None = None, **pass_fields: Any) -> Verdict:
+def alone(
+    number: int = NOON, now_s: int = NOON, list_fields: dict[str, Any] | None = None, **pass_fields: Any
+) -> Verdict:
     return judge(installed(**(list_fields or {})), at(now_s), text=token(number, **pass_fields))
 
 
@@ -381,7 +387,9 @@ def test_a_list_newer_than_a_pass_kills_it():
 
 def test_pin_and_qr_of_one_grant_get_one_verdict_at_ten_thousand_instants():
     chance = random.Random(7)
-    closures = tuple(Closure(from_=NOON + h * HOUR, until=NOON + h * HOUR + 900, reason="room_closed") for h in range(9))
+    closures = tuple(
+        Closure(from_=NOON + h * HOUR, until=NOON + h * HOUR + 900, reason="room_closed") for h in range(9)
+    )
     windows = tuple((NOON + h * HOUR, NOON + h * HOUR + 1_800) for h in range(0, 20, 2))
     rules = Installed(code_list(grant(qr=TEXT, windows=windows, max_uses=2), closures=closures, issued=NOON))
     for _ in range(10_000):

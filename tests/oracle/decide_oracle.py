@@ -280,7 +280,9 @@ class _World:
     def _pass(self) -> qr_pass.QrPass:
         chance = self._chance
         start = self._base + chance.randint(-1_000, 1_000) * 60
-        number = chance.choice([self._base - 3 * DAY_S, self._base + DAY_S + 1, start - 7 * DAY_S, start - 7 * DAY_S - 1])
+        number = chance.choice(
+            [self._base - 3 * DAY_S, self._base + DAY_S + 1, start - 7 * DAY_S, start - 7 * DAY_S - 1]
+        )
         return qr_pass.make_pass(
             credential=chance.randbytes(5),
             start_s=start,
