@@ -52,8 +52,8 @@ class QrPresented:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided. `grant` and `credential` are ids and None for codes nobody knows; `via` says how the credential
-    was recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the reason itself
+    """What was decided. `grant` and `credential` are ids and None for codes nobody knows; `via` says how it was presented
+    or recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the reason itself
     may be: a PIN far from its window must look like any wrong PIN."""
 
     reason: Reason
@@ -139,19 +139,20 @@ def decide(
     uses: Mapping[str, int] | None = None,
 ) -> Verdict:
     """The verdict on a presented credential. `uses` counts entries by grant id."""
+    via: CredentialKind = "pin"
     if isinstance(presented, QrPresented):
-        text = presented.text
+        via, text = "qr", presented.text
         if not qr_pass.is_ours(text) or len(text.encode("utf-8", "replace")) > LIMITS.qr_text_bytes:
-            return Verdict(Reason.FOREIGN)
+            return Verdict(Reason.FOREIGN, via=via)
         try:
             qr_pass.parse(text)
         except Refused:
-            return Verdict(Reason.MALFORMED)
+            return Verdict(Reason.MALFORMED, via=via)
     if installed is None:
-        return Verdict(Reason.LIST_MISSING)
+        return Verdict(Reason.LIST_MISSING, via=via)
     found = installed.find(presented, moment.now_s)
     if found is None:
-        return Verdict(Reason.UNKNOWN_CODE)
+        return Verdict(Reason.UNKNOWN_CODE, via=via)
     grant = found.grant
     reason = _judge(installed.list, grant, moment, posture, (uses or {}).get(grant.id, 0))
     told = (

@@ -74,6 +74,7 @@ class _Undo:
     """How things were before the newest record that opens the door, for when it cannot be made."""
 
     memory: Memory
+    holding: bool
     grant: str | None
     gave_back: bool
 
@@ -96,6 +97,7 @@ class Door:
         self._throttle = Throttle()
         self._presentations = Presentations()
         self._undo: _Undo | None = None
+        self._holding = False
         self._answer = _Answer()
         policy = self.policy
         self._tries = PinTries(memory.tries, now.mono_ms, policy.pin_tries, policy.pin_refill_s)
@@ -170,8 +172,8 @@ class Door:
         if given is not None:
             # The power went after the list was on disk and before its posture was, or what was kept is lost.
             effects += self._set_posture(given, now, "list")
-        elif self.posture(now).state == "unlocked":
-            effects.append(Hold(True))
+        else:
+            effects += self._hold(self.posture(now).state == "unlocked")
         return [*effects, Show("idle")]
 
     def step(self, event: Event, now: Now) -> list[Effect]:
@@ -359,7 +361,7 @@ class Door:
 
     def _note_undo(self, grant: str | None, via: str | None) -> None:
         """Note how things are before a record that may open the door."""
-        self._undo = _Undo(replace(self.memory), grant, gave_back=via == "pin")
+        self._undo = _Undo(replace(self.memory), self._holding, grant, gave_back=via == "pin")
 
     def _not_recorded(self, now: Now) -> list[Effect]:
         """The newest record that opens the door could not be made: nobody was let in, so nobody is awaited, no use
@@ -367,6 +369,7 @@ class Door:
         undo, self._undo = self._undo, None
         if undo is not None:
             self.memory = undo.memory
+            self._holding = self._holding and undo.holding
             if undo.grant is not None:
                 self._passage.withdraw(undo.grant)
             if undo.gave_back and self._tries.left(now.mono_ms) > 0:
@@ -429,16 +432,20 @@ class Door:
         return posture if posture.beats(self.memory.posture) else None
 
     def _set_posture(self, posture: Posture, now: Now, by: str, verdict: Verdict | None = None) -> list[Effect]:
-        before, after = self.posture(now).state, posture.at(now.utc_s, now.trusted).state
-        unlocks = after == "unlocked"
+        unlocks = posture.at(now.utc_s, now.trusted).state == "unlocked"
         self._note_undo(None, verdict.via if verdict else None)
         kept = self.memory.set_posture(posture)
         if verdict is not None:
             kept |= self._give_back(now)
-        effects: list[Effect] = [self._record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)]
-        if unlocks or before == "unlocked":
-            effects.append(Hold(unlocks))
-        return effects
+        record = self._record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)
+        return [record, *self._hold(unlocks)]
+
+    def _hold(self, on: bool) -> list[Effect]:
+        """What was asked for last decides, not what the posture was: by the time it is over it reads as controlled."""
+        if on == self._holding:
+            return []
+        self._holding = on
+        return [Hold(on)]
 
     def _fault(self, fault: str, on: bool) -> list[Draft]:
         """Raised once, cleared once."""

@@ -13,7 +13,7 @@ from controller.draft import Draft
 QUIET_MS = 60_000
 MAX_KINDS = 64
 
-_Key = tuple[str, str | None, str | None]
+_Key = tuple[str, str | None, str | None, str | None]
 
 
 @dataclass
@@ -24,17 +24,17 @@ class _Repeat:
 
 
 class Throttle:
-    """Counts repeats by (kind, reason, grant). Times are monotonic milliseconds."""
+    """Counts repeats by (kind, reason, credential kind, grant). Times are monotonic milliseconds."""
 
     def __init__(self) -> None:
         self._repeats: dict[_Key, _Repeat] = {}
 
     def admit(self, draft: Draft, now_ms: int) -> Draft | None:
         """The draft when it is the first of its minute, else None: it is counted."""
-        key: _Key = (draft.kind, draft.reason, draft.grant)
+        key: _Key = (draft.kind, draft.reason, draft.credential, draft.grant)
         if key not in self._repeats and len(self._repeats) >= MAX_KINDS:
             # Too many kinds at once can only be many grants; from here on they share one count per reason.
-            key = (draft.kind, draft.reason, None)
+            key = (draft.kind, draft.reason, draft.credential, None)
             draft = replace(draft, grant=None, credential_id=None)
         repeat = self._repeats.get(key)
         if repeat is not None and now_ms < repeat.until_ms:

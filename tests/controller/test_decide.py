@@ -147,8 +147,8 @@ def test_a_pass_without_a_list():
 
 
 def test_a_code_nobody_has():
-    assert judge(installed(grant(pin="000000"))) == Verdict(Reason.UNKNOWN_CODE)
-    assert judge(installed(grant()), text=TEXT) == Verdict(Reason.UNKNOWN_CODE)
+    assert judge(installed(grant(pin="000000"))) == Verdict(Reason.UNKNOWN_CODE, via="pin")
+    assert judge(installed(grant()), text=TEXT) == Verdict(Reason.UNKNOWN_CODE, via="qr")
 
 
 # ---- half-open edges

@@ -25,7 +25,8 @@ def let_in(door: Passage, who: Entrant = ANNA, now_ms: int = 0) -> list[Entrant]
 
 def opened(door: Passage, now_ms: int, unlocked: bool = False) -> tuple[list[str], str | None, object]:
     entrants, other = door.leaf_opened(now_ms, HELD_MS, unlocked)
-    return [who.grant for who in entrants], other and other.kind, other and other.detail.get("by")
+    grants = [who.grant for who in entrants]
+    return (grants, other.kind, other.detail.get("by")) if other else (grants, None, None)
 
 
 # ---- documentation that fails when it is stale
