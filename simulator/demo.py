@@ -28,7 +28,7 @@ from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
 from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient
 from simulator.pins import SOCKET_VARIABLE
-from simulator.processes import Child, Processes
+from simulator.processes import LOG_LINES, Child, Processes
 from simulator.whereabouts import Whereabouts
 
 COMMAND: Final = (sys.executable, "-m", "zaalsleutel")
@@ -106,7 +106,8 @@ class Demo:
         """What a command of ours prints. Raises StartFailed."""
         done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=COMMAND_S, check=False)
         if done.returncode:
-            raise StartFailed(f"zaalsleutel {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LOG_LINES:]
+            raise StartFailed("\n    ".join([f"zaalsleutel {' '.join(arguments)} was refused:", *said]))
         return done.stdout
 
     def whereabouts(self) -> Whereabouts:
