@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -93,7 +93,7 @@ class EventLog:
         self._held_kept: dict[str, object] = {}
 
     @classmethod
-    def open(cls, path: Path, door: str, entropy: Callable[[int], bytes]) -> EventLog:
+    def open(cls, path: Path, door: str, entropy: Callable[[int], bytes]) -> Self:
         """The log at `path`, made when it is not there. Raises StorageFault."""
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -102,7 +102,7 @@ class EventLog:
             raise StorageFault(str(error)) from error
 
     @classmethod
-    def attach(cls, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> EventLog:
+    def attach(cls, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> Self:
         """The log in an open connection. Raises sqlite3.Error."""
         connection.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the WAL at every commit; NORMAL loses acknowledged records in a power cut.

@@ -1,0 +1,197 @@
+"""A card that can lose power, fill up, fail and lie: the `Disk` of a door in the simulated world.
+
+Files follow the port's contract (a write is wholly there or not at all). The log is a real SQLite database in memory,
+so its transactions are SQLite's; power can go at every commit and at every file write, just before or just after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from controller.codelist import Floors
+from controller.draft import Draft
+from controller.eventlog import EventLog, StorageFault
+from controller.formats.event import ClockState, Event
+from controller.formats.jwk import SigningKey
+
+
+class PowerCut(Exception):
+    """The power goes, here and now. Nothing after this happens."""
+
+
+class Fuse:
+    """Counts the moments at which power can go; at the chosen one it raises PowerCut."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+
+    def light(self, moments: int) -> None:
+        """Let power go after so many more moments."""
+        self._left = moments
+
+    def out(self) -> None:
+        """No cut is coming."""
+        self._left = None
+
+    def pass_moment(self) -> None:
+        """One of those moments. Raises PowerCut."""
+        if self._left is None:
+            return
+        if self._left == 0:
+            self._left = None
+            raise PowerCut
+        self._left -= 1
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose commits go through the card."""
+
+    card: SimulatedDisk
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql != "COMMIT":
+            return super().execute(sql, *parameters)
+        self.card.commit()
+        cursor = super().execute(sql)
+        self.card.fuse.pass_moment()
+        return cursor
+
+
+class _WatchedLog(EventLog):
+    """The production log; what it wrote is shown to the world's witness."""
+
+    card: SimulatedDisk
+
+    def append(
+        self, drafts: Iterable[Draft], kept: Mapping[str, object], at_ms: int, clock: ClockState, *, may_hold: bool
+    ) -> list[Event]:
+        drafts = tuple(drafts)
+        events = super().append(drafts, kept, at_ms, clock, may_hold=may_hold)
+        self.card.appended(events, self)
+        for draft in drafts:
+            if draft.kind == "granted":
+                self.card.granted(draft)
+        return events
+
+
+class SimulatedDisk:
+    """One door's card. `full` makes every write fail; `lying` makes writes vanish at the next power cut."""
+
+    def __init__(self, fuse: Fuse, key: SigningKey, entropy: Callable[[int], bytes]) -> None:
+        self.fuse = fuse
+        self.full = False
+        self.trust: bytes | None = None
+        self.corrupt_log = False
+        self.lied = False
+        self.appended: Callable[[list[Event], EventLog], None] = lambda _events, _log: None
+        self.granted: Callable[[Draft], None] = lambda _draft: None
+        self.opened: Callable[[EventLog], None] = lambda _log: None
+        self._key = key
+        self._entropy = entropy
+        self._floors: Floors | None = None
+        self._lists: dict[str, bytes] = {}
+        self._log: sqlite3.Connection | None = None
+        self._before_lie: bytes | None = None
+
+    # ---- faults
+
+    def lie(self) -> None:
+        """From now on the log's syncs are lies: the next power cut brings back this very moment."""
+        if self._log is not None and not self._log.in_transaction:
+            self._before_lie = self._log.serialize()
+
+    @property
+    def lying(self) -> bool:
+        return self._before_lie is not None
+
+    def power_returns(self) -> None:
+        """After a power cut: what was a lie is gone; `lied` says whether there was one."""
+        lie, self._before_lie = self._before_lie, None
+        self.lied = lie is not None and self._log is not None
+        if lie is not None and self._log is not None:
+            self._log.close()
+            self._log = self._connect()
+            self._log.deserialize(lie)
+
+    def commit(self) -> None:
+        """A commit is about to become durable."""
+        self.fuse.pass_moment()
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    # ---- the port
+
+    def read_floors(self) -> Floors | None:
+        return self._floors
+
+    def write_floors(self, floors: Floors) -> None:
+        self._write()
+        self._floors = floors
+        self.fuse.pass_moment()
+
+    def read_list(self, payload_hash: str) -> bytes:
+        try:
+            return self._lists[payload_hash]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "no such list") from None
+
+    def write_list(self, payload_hash: str, envelope: bytes) -> None:
+        self._write()
+        self._lists[payload_hash] = envelope
+        self.fuse.pass_moment()
+
+    def remove_other_lists(self, keep: str) -> None:
+        self.fuse.pass_moment()
+        self._lists = {name: data for name, data in self._lists.items() if name == keep}
+
+    def read_trust(self) -> bytes | None:
+        return self.trust
+
+    def event_key(self) -> SigningKey:
+        return self._key
+
+    def log_exists(self) -> bool:
+        return self._log is not None
+
+    def open_log(self, door: str) -> EventLog:
+        if self.corrupt_log:
+            raise StorageFault("database disk image is malformed")
+        if self._log is None:
+            self._log = self._connect()
+        elif self._log.in_transaction:
+            self._log.execute("ROLLBACK")
+        try:
+            log = _WatchedLog.attach(self._log, door, self._entropy)
+            log.card = self
+            self.opened(log)
+            return log
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+
+    def set_log_aside(self) -> None:
+        self.corrupt_log = False
+        self._log = None
+
+    # ---- for those who look at the card from outside
+
+    @property
+    def list_count(self) -> int:
+        return len(self._lists)
+
+    def everything(self) -> bytes:
+        """All bytes on the card but the keys, for the search for what must not be there."""
+        log = self._log.serialize() if self._log is not None else b""
+        return log + b"".join(self._lists.values())
+
+    def _connect(self) -> _Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection, check_same_thread=False)
+        connection.card = self
+        return connection
+
+    def _write(self) -> None:
+        self.fuse.pass_moment()
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left on device")

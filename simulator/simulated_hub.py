@@ -1,0 +1,327 @@
+"""The hub of the simulated world: the production issuer, windows, PIN drawing and collector around stores that are
+dictionaries, so that it can be backed up, restored and stopped between any two messages.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from controller.formats import code_list, qr_pass
+from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, QrEntry
+from controller.formats.encoding import b64, canonical
+from controller.formats.envelope import open_envelope, seal
+from controller.formats.errors import Refused
+from controller.formats.event import RECEIPT_TYP, Receipt
+from controller.formats.jwk import SigningKey, VerifyKey
+from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
+from controller.formats.trust import Trust, TrustKey
+from sync.hub.codes import draw_pin
+from sync.hub.collector import Append, Fork, Gap, LogEnd, next_receipt_number, place, read_batch
+from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, next_number
+from sync.hub.windows import Booking, RoomWays, openings
+from sync.topics import split, topic
+
+GENESIS_END = LogEnd(0, "0" * 64)
+BEHIND_MS = 60_000
+FAR_S = 1 << 39
+
+
+def cheap_verifier(pin: str, kdf: PinKdf) -> str:
+    """The world's stand-in for argon2id: its result is as opaque and takes a thousandth of the time."""
+    return b64(hashlib.sha256(f"{kdf.salt}{pin}".encode()).digest())
+
+
+@dataclass
+class Reservation:
+    """One reservation with its codes; `booked` are UTC seconds in `room`."""
+
+    ref: str
+    grant: str
+    room: str
+    kind: Kind
+    booked: tuple[int, int]
+    state: GrantState
+    pin: str
+    qr: qr_pass.QrPass | None = None
+    max_uses: int | None = None
+    offline_ok: bool = False
+
+
+@dataclass
+class HubDoor:
+    """What the hub knows of a door."""
+
+    id: str
+    key: VerifyKey
+    kdf: PinKdf
+    policy: Policy
+    group: str
+    applied: int = 0
+    reported_receipt: int = 0
+    version: int = 0
+    content: str = ""
+    refresh_s: int = 0
+    published_ms: int = 0
+    envelope: bytes | None = None
+    issued: CodeList | None = None
+
+
+@dataclass
+class HubStore:
+    """Everything a backup holds."""
+
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    doors: dict[str, HubDoor] = field(default_factory=dict)
+    number: int = 0
+    receipt_numbers: dict[str, int] = field(default_factory=dict)
+    logs: dict[tuple[str, str], list[tuple[str, bytes]]] = field(default_factory=dict)
+    forks: dict[str, int] = field(default_factory=dict)
+
+
+class SimulatedHub:
+    """`publish(topic, payload, retain)` goes to the broker, `now_ms` is this hub's own clock, right or wrong."""
+
+    def __init__(
+        self,
+        rooms: tuple[RoomWays, ...],
+        publish: Callable[[str, bytes, bool], None],
+        now_ms: Callable[[], int],
+        chance: random.Random,
+        make_key: Callable[[], SigningKey],
+    ) -> None:
+        self.rooms = rooms
+        self.store = HubStore()
+        self.up = True
+        self.epoch = 1
+        self.group_keys: dict[str, bytes] = {}
+        self._publish = publish
+        self._now_ms = now_ms
+        self._chance = chance
+        self._make_key = make_key
+        self.witness: Callable[[str, bytes], None] = lambda _kind, _payload: None
+        self._list_key = make_key()
+        self._receipt_key = make_key()
+        self._retired: list[SigningKey] = []
+
+    @property
+    def now_s(self) -> int:
+        return self._now_ms() // 1000
+
+    # ---- trust
+
+    def trust(self) -> bytes:
+        """The trust document as it stands (its own signatures come with the trust chain)."""
+        listed = [(self._list_key, "list", "active"), (self._receipt_key, "receipt", "active")]
+        listed += [(key, "list", "retired") for key in self._retired]
+        keys = tuple(
+            TrustKey(jwk=key.verify_key.jwk(), purpose=purpose, state=state, doors=("",), expires=FAR_S)  # type: ignore[arg-type]
+            for key, purpose, state in listed
+        )
+        return canonical(
+            Trust(
+                version=1 + len(self._retired),
+                epoch=self.epoch,
+                issued=0,
+                expires=FAR_S,
+                threshold=2,
+                roots=(),
+                keys=keys,
+                authorities=(),
+                time_floor=None,
+            )
+        )
+
+    def rotate_list_key(self) -> None:
+        """A new list key; the old one is retired and signs nothing new. Every list is made again."""
+        self._retired.append(self._list_key)
+        self._list_key = self._make_key()
+        for door in self.store.doors.values():
+            door.content = ""
+
+    # ---- reservations
+
+    def reserve(self, ref: str, room: str, kind: Kind, booked: tuple[int, int], **more: object) -> Reservation:
+        """A reservation with its PIN and QR. Raises Refused `pin_space_low` or `overlap`."""
+        self._check_overlap(room, kind, booked)
+        alive = {each.pin for each in self.store.reservations.values() if each.booked[1] + 30 * 86_400 > self.now_s}
+        pin = draw_pin(6, alive, lambda below: int(self._chance.random() * below))
+        credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
+        made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, **more)  # type: ignore[arg-type]
+        made.qr = self._make_pass(made, credential)
+        self.store.reservations[ref] = made
+        self._renew(self._doors_of(room))
+        return made
+
+    def set_state(self, ref: str, state: GrantState) -> None:
+        """Suspend, resume or cancel."""
+        reservation = self.store.reservations[ref]
+        reservation.state = state
+        self._renew(self._doors_of(reservation.room))
+
+    def move(self, ref: str, booked: tuple[int, int]) -> None:
+        """Another time, the same codes. Raises Refused `overlap`."""
+        reservation = self.store.reservations[ref]
+        self._check_overlap(reservation.room, reservation.kind, booked, ref)
+        reservation.booked = booked
+        self._renew(self._doors_of(reservation.room))
+
+    # ---- time
+
+    def due(self) -> None:
+        """Daily refresh, and lists again to doors that are behind."""
+        now_ms = self._now_ms()
+        self._renew([door for door in self.store.doors.values() if now_ms // 1000 >= door.refresh_s], daily=True)
+        for door in self.store.doors.values():
+            if door.applied < door.version and now_ms - door.published_ms >= BEHIND_MS and door.envelope:
+                self._send(door, door.envelope)
+
+    # ---- messages
+
+    def receive(self, name: str, payload: bytes) -> None:
+        """A message from a door."""
+        parts = split(name)
+        if parts is None or not self.up or parts[0] not in self.store.doors:
+            return
+        door = self.store.doors[parts[0]]
+        if parts[1] == "events":
+            self._events(door, payload)
+        elif parts[1] == "state" and payload != OFFLINE:
+            self._state(door, payload)
+
+    def _events(self, door: HubDoor, payload: bytes) -> None:
+        try:
+            batch = read_batch(payload, door.id, door.key)
+        except Refused:
+            return
+        log = self.store.logs.setdefault((door.id, batch.statement.log), [])
+        end = LogEnd(len(log), log[-1][0]) if log else GENESIS_END
+        meeting = batch.meets(end)
+        held = "0" * 64 if meeting == 0 else log[meeting - 1][0] if meeting > 0 else None
+        placing = place(batch, end, held)
+        if isinstance(placing, Fork):
+            self.store.forks[door.id] = self.store.forks.get(door.id, 0) + 1
+        elif isinstance(placing, Append):
+            log += [(record.hash, record.data) for record in placing.records]
+        assert isinstance(placing, Append | Fork | Gap) or log
+        self._receipt(door, batch.statement.log)
+
+    def _receipt(self, door: HubDoor, log_id: str) -> None:
+        log = self.store.logs[door.id, log_id]
+        last = self.store.receipt_numbers.get(door.id, 0)
+        number = next_receipt_number(last, door.reported_receipt, self.now_s)
+        self.store.receipt_numbers[door.id] = number
+        receipt = Receipt(
+            door=door.id,
+            log=log_id,
+            seq=len(log),
+            hash=log[-1][0] if log else GENESIS_END.hash,
+            number=number,
+            issued=self.now_s,
+        )
+        payload = canonical(receipt)
+        self.witness("receipt", payload)
+        self._publish(topic(door.id, "receipt"), seal(payload, RECEIPT_TYP, self._receipt_key), True)
+
+    def _state(self, door: HubDoor, payload: bytes) -> None:
+        try:
+            opened = open_envelope(payload, STATE_TYP, {door.key.thumbprint: door.key}, max_bytes=MAX_BYTES)
+            report = parse_state(opened.payload)
+        except Refused:
+            return
+        door.applied = report.list_version
+        door.reported_receipt = max(door.reported_receipt, report.receipt)
+        self.store.number = max(self.store.number, report.list_version)
+
+    # ---- backup
+
+    def backup(self) -> HubStore:
+        """A copy of everything."""
+        return copy.deepcopy(self.store)
+
+    def restore(self, backup: HubStore) -> None:
+        """Go on from an older copy."""
+        self.store = copy.deepcopy(backup)
+        for door in self.store.doors.values():
+            door.content = ""
+
+    # ---- making lists
+
+    def _renew(self, doors: list[HubDoor], daily: bool = False) -> None:
+        for door in doors:
+            number = next_number(self.store.number, self.now_s, self.store.number)
+            made = self._build(door, number)
+            content = content_hash(made)
+            if content == door.content and not daily:
+                continue
+            self.store.number = number
+            door.version, door.content, door.refresh_s, door.issued = number, content, made.refresh_after, made
+            payload = code_list.dump(made)
+            self.witness("list", payload)
+            door.envelope = seal(payload, code_list.TYP, self._list_key)
+            self._send(door, door.envelope)
+
+    def _build(self, door: HubDoor, number: int) -> CodeList:
+        reservations = self.store.reservations.values()
+        live = [each for each in reservations if each.state in {"active", "suspended"}]
+        booked = [Booking(each.grant, each.room, *each.booked, each.kind == "renter") for each in live]
+        found: dict[str, list[tuple[int, int]]] = {}
+        for opening in openings(self.rooms, booked):
+            if opening.door == door.id:
+                found.setdefault(opening.grant, []).append((opening.start, opening.until))
+        grants = [self._grant_record(each, tuple(found.get(each.grant, ())), door) for each in live]
+        record = DoorRecord(
+            id=door.id,
+            epoch=self.epoch,
+            kdf=door.kdf,
+            policy=door.policy,
+            pass_keys=(PassKey(door.group, b64(self.group_keys[door.group])),),
+        )
+        # Everything this hub ever leaves out, it leaves out because a call or the time said so.
+        return build_list(record, grants, number=number, now_s=self.now_s, shrink=True)
+
+    def _grant_record(self, each: Reservation, found: tuple[tuple[int, int], ...], door: HubDoor) -> GrantRecord:
+        return GrantRecord(
+            id=each.grant,
+            kind=each.kind,
+            state=each.state,
+            openings=found,
+            pins=(PinEntry("c-pin", cheap_verifier(each.pin, door.kdf), False),),
+            qrs=(QrEntry(each.qr.credential, each.qr.list_hash),) if each.qr else (),
+            max_uses=each.max_uses,
+            offline_ok=each.offline_ok,
+        )
+
+    def _make_pass(self, each: Reservation, credential: bytes) -> qr_pass.QrPass:
+        self.store.number = next_number(self.store.number, self.now_s, self.store.number)
+        start = each.booked[0] // 60 * 60
+        minutes = (each.booked[1] - start) // 60
+        near = start <= self.now_s + qr_pass.ALONE_MAX_AHEAD_S and 0 < minutes <= qr_pass.ALONE_MAX_MINUTES
+        groups = sorted({self.store.doors[door].group for door in self._door_ids(each.room)})
+        keys = [self.group_keys[group] for group in groups][:3] if near and each.kind == "renter" else []
+        length = minutes if keys else 0
+        filler = self._bytes(qr_pass.TAGS_AREA)
+        return qr_pass.make_pass(credential, max(start, qr_pass.EPOCH_S), length, self.store.number, keys, filler)
+
+    def _check_overlap(self, room: str, kind: Kind, booked: tuple[int, int], ref: str | None = None) -> None:
+        for each in self.store.reservations.values():
+            taken = each.room == room and each.kind == kind == "renter" and each.state in {"active", "suspended"}
+            if taken and each.ref != ref and each.booked[0] < booked[1] and booked[0] < each.booked[1]:
+                raise Refused("overlap", "windows", "the room is taken")
+
+    def _doors_of(self, room: str) -> list[HubDoor]:
+        return [self.store.doors[door] for door in self._door_ids(room)]
+
+    def _door_ids(self, room: str) -> tuple[str, ...]:
+        return next(ways.doors + ways.entrances for ways in self.rooms if ways.id == room)
+
+    def _send(self, door: HubDoor, envelope: bytes) -> None:
+        door.published_ms = self._now_ms()
+        if self.up:
+            self._publish(topic(door.id, "list"), envelope, True)
+
+    def _bytes(self, count: int) -> bytes:
+        return bytes(int(self._chance.random() * 256) for _ in range(count))

@@ -1,0 +1,270 @@
+"""A town's doors for days or years, in seconds, from one seed.
+
+Production door, clock, log, link, issuer and collector on virtual time, with simulated card, broker, hardware, people
+and weather. Every invariant is checked after every step; the same seed gives the same world on any machine.
+
+    report = World(seed=7, doors=2, severity=1.0).run(days=30)
+    report.hash, report.events, report.verdicts, report.faults
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from controller.draft import Draft
+from controller.eventlog import EventLog
+from controller.formats.code_list import PinKdf, Policy
+from controller.formats.encoding import b64, canonical
+from controller.formats.event import Event, parse_batch, parse_event
+from controller.formats.jwk import SigningKey, load_private
+from controller.formats.qr_pass import QrPass
+from simulator import invariants
+from simulator.invariants import Broken, Seen
+from simulator.people import DAY_MS, People
+from simulator.simulated_broker import SimulatedBroker
+from simulator.simulated_disk import Fuse, SimulatedDisk
+from simulator.simulated_door import SimulatedDoor
+from simulator.simulated_hub import HubDoor, SimulatedHub
+from simulator.weather import Weather
+from sync.hub.windows import RoomWays
+
+START_MS = 1_798_700_400_000  # 2026-12-31T07:00:00Z, a Thursday before a year's end
+MARGIN_S = 900
+HUB_TURN_MS = 300_000
+
+Watch = Callable[[int, str, str, dict[str, Any]], None]
+
+
+def unwatched(_ms: int, _door: str, _what: str, _more: dict[str, Any]) -> None:
+    """Nobody watches."""
+
+
+@dataclass
+class Report:
+    """What happened: counts, and the hash of all payloads in the order they came about."""
+
+    seed: int
+    days: float
+    doors: int
+    events: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    weather: Counter[str] = field(default_factory=Counter)
+    steps: int = 0
+    hash: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Counters as plain sorted objects."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            name: dict(sorted(value.items())) if isinstance(value, dict) else value for name, value in plain.items()
+        }
+
+
+class World:
+    """One seeded world. `severity` is how much goes wrong (0: nothing); `populated` false leaves people and weather to
+    somebody else; `watch(world ms, door, what, details)` hears of everything, for pictures."""
+
+    def __init__(
+        self, seed: int, doors: int = 1, severity: float = 1.0, *, populated: bool = True, watch: Watch = unwatched
+    ) -> None:
+        self.report = Report(seed, 0, doors)
+        self.now_ms = START_MS
+        self.doors: dict[str, SimulatedDoor] = {}
+        self.seen: dict[str, Seen] = {}
+        self.passes: dict[str, QrPass] = {}
+        self._watch = watch
+        self._seed = seed
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+        self._hub_off_ms = 0
+        self._digest = hashlib.sha256()
+        self._keys = self._chance("keys")
+        self._pins: dict[str, set[str]] = {}
+        rooms, self.entrances = lay_out(doors)
+        self.broker = SimulatedBroker(
+            self._later, self._chance("broker"), self._to_hub, misbehaves=0.05 if severity else 0.0, seen=self._on_wire
+        )
+        self.hub = SimulatedHub(rooms, self.broker.publish_from_hub, self._hub_ms, self._chance("hub"), self._make_key)
+        self.hub.witness = self._hub_said
+        for door in dict.fromkeys(door for ways in rooms for door in (*ways.doors, *ways.entrances)):
+            self._build(door)
+        at = self.at
+        self.people = People(self.hub, self.doors, self._chance("people"), at, lambda: self.now_ms)
+        self.weather = Weather(
+            self.hub, self.broker, self.doors, self._chance("weather"), at, lambda: self.now_ms, self.set_hub_clock,
+            severity,
+        )  # fmt: skip
+        for unit in self.doors.values():
+            unit.power_on()
+        self._hub_turn()
+        if populated:
+            self._plan_day()
+
+    # ---- running
+
+    def at(self, ms: int, call: Callable[[], None]) -> None:
+        """Do something at a world time (not before now)."""
+        self._order += 1
+        heapq.heappush(self._queue, (max(ms, self.now_ms), self._order, call))
+
+    def run(self, days: float) -> Report:
+        """Run on for so many days. Raises Broken."""
+        end_ms = self.now_ms + int(days * DAY_MS)
+        self.report.days += days
+        while self._queue and self._queue[0][0] <= end_ms:
+            self.now_ms, _, call = heapq.heappop(self._queue)
+            self.report.steps += 1
+            call()
+            self._check_touched()
+        self.now_ms = end_ms
+        self.report.hash = self._digest.hexdigest()
+        self.report.weather = Counter(self.weather.counts)
+        return self.report
+
+    def set_hub_clock(self, off_ms: int) -> None:
+        """Make the hub's clock wrong by so much, or right again (0)."""
+        self._hub_off_ms = off_ms
+
+    def _check_touched(self) -> None:
+        """After every step, everything must be true at the doors where something happened."""
+        for door in self.doors.values():
+            seen = self.seen[door.id]
+            if seen.touched_ms == self.now_ms:
+                seen.touched_ms = -1
+                if door.attended:
+                    seen.attended_until_ms = self.now_ms + DAY_MS
+                for invariant in invariants.INVARIANTS:
+                    self._must(invariant.__name__, invariant(self, door, seen))
+
+    def _must(self, invariant: str, broken: str | None) -> None:
+        if broken is not None:
+            raise Broken(invariant, broken)
+
+    # ---- what is seen
+
+    def _appended(self, door: SimulatedDoor, events: list[Event], log: EventLog) -> None:
+        seen = self.seen[door.id]
+        for event in events:
+            data = canonical(event)
+            self._must("gapless_and_chained", invariants.follows(seen, event, data))
+            self._digest.update(data)
+            self._count(event)
+            self._watch(self.now_ms, door.id, event.kind, {"reason": event.reason, **event.detail})
+            seen.last, seen.last_ms = event, self.now_ms
+        seen.durable = log.end.seq - log.held
+        seen.touched_ms = self.now_ms
+
+    def _granted(self, door: SimulatedDoor, draft: Draft) -> None:
+        """Somebody was let in: by the witness's own reckoning, rightly so?"""
+        assert draft.grant is not None
+        now = door.performer.now() if door.performer else None
+        if now is not None:
+            self._must("grant_in_window", invariants.grant_in_window(self, door, now, draft.grant))
+            self._must("one_renter_a_room", invariants.one_renter_a_room(self, door, now, draft.grant))
+
+    def _log_opened(self, door: SimulatedDoor, log: EventLog) -> None:
+        """A controller came up: what was durable must be there; what was not may be gone, or have made it."""
+        seen = self.seen[door.id]
+        if log.log != seen.log:
+            return
+        if log.end.seq < seen.durable and not door.disk.lied:
+            raise Broken("durable", f"record {seen.durable} was on disk, the log ends at {log.end.seq}")
+        if log.end.seq < seen.seq:
+            seen.doubtful.add(log.log)
+            seen.seq, seen.hash, seen.durable, seen.tries = log.end.seq, log.end.hash, log.end.seq, None
+        while (batch := log.batch(seen.seq, door.disk.event_key())) is not None:
+            for record in parse_batch(batch[1]).records:
+                event = parse_event(bytes(record.event))
+                self._must("gapless_and_chained", invariants.follows(seen, event, bytes(record.event)))
+                self._digest.update(bytes(record.event))
+                self._count(event)
+
+    def _count(self, event: Event) -> None:
+        report = self.report
+        report.events[event.kind] += 1
+        if event.kind == "granted":
+            report.verdicts["granted"] += 1
+        elif event.kind == "refused":
+            report.verdicts[str(event.reason)] += int(event.detail.get("count") or 1)
+        elif event.kind == "fault_raised":
+            report.faults[str(event.reason)] += 1
+
+    def _hub_said(self, kind: str, payload: bytes) -> None:
+        self._digest.update(payload)
+        if kind == "list":
+            for reservation in self.hub.store.reservations.values():
+                if reservation.qr is not None:
+                    self.passes.setdefault(f"p-{reservation.qr.credential}", reservation.qr)
+
+    def _on_wire(self, topic: str, payload: bytes) -> None:
+        pins = {reservation.pin for reservation in self.hub.store.reservations.values()}
+        self._must("no_pin_in", invariants.no_pin_in(pins, payload))
+
+    # ---- the parts
+
+    def _build(self, door: str) -> None:
+        key = self._make_key()
+        chance = self._chance(f"{door}/entropy")
+        disk = SimulatedDisk(Fuse(), key, chance.randbytes)
+        group = "entrances" if door in self.entrances else door
+        self.hub.group_keys.setdefault(group, self._keys.randbytes(32))
+        kdf = PinKdf(salt=b64(self._keys.randbytes(16)))
+        self.hub.store.doors[door] = HubDoor(door, key.verify_key, kdf, Policy(), group)
+        disk.trust = self.hub.trust()
+        unit = SimulatedDoor(door, disk, self.broker, lambda: self.now_ms, self._later, self._chance(f"{door}/door"))
+        self.doors[door], self.seen[door] = unit, Seen()
+        disk.granted = lambda draft: self._granted(unit, draft)
+        disk.appended = lambda events, log: self._appended(unit, events, log)
+        disk.opened = lambda log: self._log_opened(unit, log)
+        unit.lock.driven = lambda: self._must(
+            "no_release_without_record", invariants.no_release_without_record(self, unit, self.seen[door])
+        )
+
+    def _plan_day(self) -> None:
+        self.people.plan_day(self.now_ms)
+        self.weather.plan_day(self.now_ms)
+        self.at(self.now_ms + DAY_MS, self._plan_day)
+
+    def _hub_turn(self) -> None:
+        if self.hub.up:
+            self.hub.due()
+        self.at(self.now_ms + HUB_TURN_MS, self._hub_turn)
+
+    def _to_hub(self, topic: str, payload: bytes) -> None:
+        self.hub.receive(topic, payload)
+
+    def _hub_ms(self) -> int:
+        return max(0, self.now_ms + self._hub_off_ms)
+
+    def _later(self, delay_ms: int, call: Callable[[], None]) -> None:
+        self.at(self.now_ms + delay_ms, call)
+
+    def _chance(self, name: str) -> random.Random:
+        """A source of chance of its own for each part, so that a change in one leaves the others' draws alone."""
+        return random.Random(f"{self._seed}/{name}")  # noqa: S311 - chance that must repeat, not secrets
+
+    def _make_key(self) -> SigningKey:
+        private = ed25519.Ed25519PrivateKey.from_private_bytes(self._keys.randbytes(32))
+        public = b64(private.public_key().public_bytes_raw())
+        return load_private({"kty": "OKP", "crv": "Ed25519", "x": public, "d": b64(private.private_bytes_raw())})
+
+
+def lay_out(doors: int) -> tuple[tuple[RoomWays, ...], frozenset[str]]:
+    """Rooms with a door each; from three doors on the last one is the entrance of them all."""
+    names = [f"door-{number}" for number in range(1, doors + 1)]
+    entrances = tuple(names[2:][-1:])
+    rooms = tuple(
+        RoomWays(f"room-{number}", MARGIN_S, MARGIN_S, (name,), entrances)
+        for number, name in enumerate(names, 1)
+        if name not in entrances
+    )
+    return rooms, frozenset(entrances)
