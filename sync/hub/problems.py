@@ -29,6 +29,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_room": (404, "There is no such room"),
     "stale_revision": (409, "A newer or different revision holds"),
     "overlap": (409, "The room is held by another reservation"),
+    "not_yet": (409, "The codes may not be shown yet"),
     "door_full": (409, "A door holds as many grants as it can"),
     "too_large": (413, "The body is over 1 MiB"),
     "pin_space_low": (503, "No PIN is left"),
