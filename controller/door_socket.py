@@ -142,8 +142,9 @@ class RoleSocket:
 
 
 def _give(path: Path, group: str) -> None:
-    """Let a group connect. A machine without the appliance's accounts has only the owner, and that is enough there."""
+    """Let a group connect. A machine without the appliance's accounts has only the owner, and that is enough there;
+    where the process may not give files away, the service manager does (`ExecStartPost` of the controller's unit)."""
     try:
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError:
+    except (KeyError, PermissionError):
         return
