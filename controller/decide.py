@@ -53,8 +53,8 @@ class QrPresented:
 @dataclass(frozen=True)
 class Verdict:
     """What was decided. `grant` and `credential` are ids and None for codes nobody knows; `via` says how it was
-    presented or recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the reason itself
-    may be: a PIN far from its window must look like any wrong PIN."""
+    presented or recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the
+    reason itself may be: a PIN far from its window must look like any wrong PIN."""
 
     reason: Reason
     grant: str | None = None
