@@ -88,6 +88,8 @@ def _play(demo: Demo, as_json: bool) -> bool:
         for line in story.play():
             lines.append(line)
             live.update(_table(lines), refresh=True)
+    if not live.console.is_terminal:
+        live.console.print()  # off a terminal, Live leaves the last line open
     ok = all(line.ok for line in lines)
     seconds = round(monotonic() - started_s, 1)
     if as_json:

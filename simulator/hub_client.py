@@ -1,8 +1,8 @@
 """The hub's API as a reservation system calls it: HTTP, JSON, a bearer token.
 
-    hub = HubClient("127.0.0.1", 8080, token)
-    answer = hub.put("R-1", booking(1, "active", "hall", start, end))
-    hub.events()
+hub = HubClient("127.0.0.1", 8080, token)
+answer = hub.put("R-1", booking(1, "active", "hall", start, end))
+hub.events()
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ class HubClient:
             connection.request(method, path, json.dumps(body) if body else None, self._headers)
             reply = connection.getresponse()
             answer: Json = json.loads(reply.read())
-        except (http.client.HTTPException, json.JSONDecodeError) as error:
-            raise ConnectionError(f"the hub answered no JSON: {error!r}") from error
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"the hub does not speak HTTP: {error!r}") from error
+        except json.JSONDecodeError:
+            raise HubRefused(f"{reply.status} {reply.reason}, see its log") from None
         finally:
             connection.close()
         if reply.status >= http.client.BAD_REQUEST:

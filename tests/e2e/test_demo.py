@@ -1,0 +1,98 @@
+"""The demo left running: the commands of the cheat sheet, and every way it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+SIM = (sys.executable, "-m", "zaalsleutel", "sim")
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def demo(short_folder, monkeypatch):
+    """A demo being started, well known in a run folder of its own."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
+    process = subprocess.Popen(
+        [*SIM, "demo", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(short_folder)},
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def sim(*arguments: str) -> dict:
+    done = subprocess.run([*SIM, *arguments, "--json"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def in_service(demo: subprocess.Popen) -> dict:
+    return json.loads(demo.stdout.readline())
+
+
+def wait_for_list(ref: str) -> None:
+    while ref not in str(sim("events")) and sim("status")["grants"] == 0:
+        pass
+
+
+def test_the_cheat_sheet_works_until_sigterm(demo, left_running):
+    here = in_service(demo)
+    made = sim("reserve", "--ref", "R-1")
+    wait_for_list("R-1")
+    sim("keys", made["pin"])
+    assert sim("push", "--wait", "5")["result"] == "opened"
+    sim("close")
+    sim("cut")
+    assert sim("state")["cable"] is False
+    sim("mend")
+    sim("exit-button")
+    sim("inside")
+    sim("close")
+    sim("show", made["picture"], "--seconds", "1")
+    assert sim("push", "--wait", "5")["result"] == "opened"
+    assert sim("cancel", "R-1")["state"] == "cancelled"
+    assert sim("status")["door"] == here["door"]
+    demo.terminate()
+    assert demo.wait(PATIENCE_S) == 0
+    assert left_running() == []
+    assert not os.path.exists(here["directory"])
+    gone = subprocess.run([*SIM, "push"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert gone.returncode == 1 and "no demo is running" in gone.stderr
+
+
+def test_a_child_that_dies_is_named_and_ends_the_demo(demo, left_running):
+    here = in_service(demo)
+    (hub,) = (pid for pid in os.listdir("/proc") if pid.isdigit() and _is(pid, "hub serve", here["directory"]))
+    os.kill(int(hub), signal.SIGKILL)
+    _, said = demo.communicate(timeout=PATIENCE_S)
+    assert demo.returncode == 1
+    assert "hub ended by itself (signal SIGKILL)" in said
+    assert left_running() == []
+
+
+def test_ctrl_c_while_starting_leaves_nothing(demo, left_running, short_folder):
+    while not left_running():  # until something of it runs
+        assert demo.poll() is None
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(PATIENCE_S) == 0
+    assert left_running() == []
+    assert not list(short_folder.glob("zs-*"))
+
+
+def _is(pid: str, words: str, folder: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            command = file.read().replace(b"\0", b" ").decode()
+    except OSError:
+        return False
+    return words in command and folder in command
