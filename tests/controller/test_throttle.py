@@ -12,11 +12,10 @@ WRONG = Draft("refused", "unknown_code")
 def test_the_first_is_recorded_and_the_rest_counted():
     throttle = Throttle()
     assert throttle.admit(WRONG, 0) == WRONG
-    assert [throttle.admit(WRONG, ms) for ms in (1, 2, 59_999)] == [None, None, None]
+    assert not any(throttle.admit(WRONG, ms) for ms in (1, 2, 59_999))
     assert throttle.deadline_ms == QUIET_MS
     assert throttle.due(59_999) == []
     assert throttle.due(60_000) == [Draft("refused", "unknown_code", detail={"count": 3})]
-    assert throttle.deadline_ms is None
     assert throttle.admit(WRONG, 60_000) == WRONG
 
 
@@ -24,6 +23,7 @@ def test_a_single_one_is_not_counted_again():
     throttle = Throttle()
     throttle.admit(WRONG, 0)
     assert throttle.due(QUIET_MS) == []
+    assert throttle.deadline_ms is None
 
 
 def test_every_kind_has_its_own_minute():
