@@ -74,7 +74,8 @@ def kill_while_entering(demo: Demo, pin: str, after_s: float) -> None:
 
 @pytest.fixture(scope="module")
 def pulses_by_life(demo, pin):
-    """The relay's pulses in each life of the controller; the last life ended in an undisturbed entry."""
+    """The relay's pulses in each life of the controller. The last life had an undisturbed entry and all its receipts;
+    after that the controller is not there any more, so nothing changes under the tests."""
     print(f"ZS_KILLS={KILLS} ZS_SEED={SEED}")
     chance = random.Random(SEED)
     counts = [len(demo.hardware.state()["pulses"])]
@@ -84,6 +85,7 @@ def pulses_by_life(demo, pin):
     enter(demo, pin, threading.Event())
     demo.wait_until(lambda: not demo.hardware.state()["relay"], PATIENCE_S, "the relay to let go")
     demo.wait_until(lambda: demo.door.status().unsent == 0, PATIENCE_S, "the last receipt")
+    demo.controller.kill()
     pulses = demo.hardware.state()["pulses"]
     return [pulses[start:end] for start, end in itertools.pairwise([*counts, len(pulses)])]
 
@@ -97,13 +99,10 @@ def hub_records(demo, pulses_by_life):
 
 
 def test_the_hub_has_exactly_what_the_door_recorded(demo, hub_records):
-    demo.controller.kill()
     with sqlite3.connect(demo.folders.data / "log.db") as log:
         own = log.execute("SELECT seq, event, hash FROM record ORDER BY seq").fetchall()
-    demo.restart_controller()
     assert [number for number, _, _ in own] == list(range(1, len(own) + 1))
-    assert hub_records == own[: len(hub_records)]
-    assert len(hub_records) == len(own)
+    assert hub_records == own
 
 
 def test_every_pulse_of_the_relay_has_its_grant(hub_records, pulses_by_life):
