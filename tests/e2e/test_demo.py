@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
 
@@ -30,25 +32,30 @@ def demo(short_folder, monkeypatch):
     process.communicate()
 
 
-def sim(*arguments: str) -> dict:
+def sim(*arguments: str) -> dict[str, Any]:
     done = subprocess.run([*SIM, *arguments, "--json"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
-def in_service(demo: subprocess.Popen) -> dict:
-    return json.loads(demo.stdout.readline())
+def in_service(demo: subprocess.Popen[str]) -> dict[str, Any]:
+    """Its addresses, which it prints when everything is up."""
+    assert demo.stdout is not None
+    here: dict[str, Any] = json.loads(demo.stdout.readline())
+    return here
 
 
-def wait_for_list(ref: str) -> None:
-    while ref not in str(sim("events")) and sim("status")["grants"] == 0:
-        pass
+def wait_for_grants(number: int) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while sim("status")["grants"] != number:
+        assert time.monotonic() < deadline_s
 
 
 def test_the_cheat_sheet_works_until_sigterm(demo, left_running):
     here = in_service(demo)
     made = sim("reserve", "--ref", "R-1")
-    wait_for_list("R-1")
+    wait_for_grants(1)
     sim("keys", made["pin"])
     assert sim("push", "--wait", "5")["result"] == "opened"
     sim("close")
@@ -61,6 +68,7 @@ def test_the_cheat_sheet_works_until_sigterm(demo, left_running):
     sim("show", made["picture"], "--seconds", "1")
     assert sim("push", "--wait", "5")["result"] == "opened"
     assert sim("cancel", "R-1")["state"] == "cancelled"
+    wait_for_grants(0)
     assert sim("status")["door"] == here["door"]
     demo.terminate()
     assert demo.wait(PATIENCE_S) == 0

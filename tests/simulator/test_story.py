@@ -1,0 +1,51 @@
+"""The story's own rules; the story itself is played in tests/e2e."""
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from simulator import demo_cli
+from simulator.demo_files import LONGEST_SOCKET, SOCKET_PATH_BYTES
+from simulator.hub_client import HubRefused
+from simulator.processes import ChildDied, NotInTime
+from simulator.story import Story
+
+
+def demo_whose_hub(failure: Exception) -> Any:
+    """A demo of which only the hub is there, and says this."""
+    return Mock(hub=Mock(put=Mock(side_effect=failure)))
+
+
+@pytest.mark.parametrize("failure", [HubRefused("overlap"), ChildDied("hub ended"), NotInTime("spring"), OSError("no")])
+def test_the_first_line_that_is_not_true_ends_the_story(failure):
+    demo = demo_whose_hub(failure)
+    (line,) = Story(demo).play()
+    assert not line.ok and str(failure) in line.happened
+
+
+def test_a_mistake_of_our_own_is_no_line_of_the_story():
+    demo = demo_whose_hub(TypeError())
+    with pytest.raises(TypeError):
+        next(Story(demo).play())
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_story_that_did_not_come_true_is_told_so(as_json, capsys):
+    demo = demo_whose_hub(HubRefused("overlap"))
+    assert demo_cli._play(demo, as_json) is False
+    said = capsys.readouterr().out
+    assert ('"ok": false' if as_json else "the story did not come true") in said
+
+
+def test_a_story_wants_a_fresh_folder(tmp_path, capsys):
+    (tmp_path / "anything").touch()
+    assert demo_cli.run_demo(story=True, keep=None, directory=tmp_path, as_json=False) == 1
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_a_folder_too_deep_for_sockets_is_one_sentence(tmp_path, capsys):
+    deep = tmp_path / ("x" * (SOCKET_PATH_BYTES - len(LONGEST_SOCKET)))
+    assert demo_cli.run_demo(story=False, keep=None, directory=deep, as_json=False) == 1
+    assert "choose a shorter --directory" in capsys.readouterr().err
+    assert not deep.exists()
