@@ -15,9 +15,17 @@ from hal.pins import Board
 DRIVERS: Final[dict[str, dict[str, str]]] = {
     "lock": {"gpio": "hal.lock_gpio"},
     "contact": {"gpio": "hal.input_gpio"},
-    "light": {"gpio": "hal.light_gpio"},
-    "keypad": {"serial": "hal.keypad_serial"},
-    "camera": {"opencv": "hal.camera_opencv"},
+    "light": {"gpio": "hal.light_gpio", "two_colour": "hal.light_two_colour"},
+    "sound": {"gpio": "hal.sound_gpio"},
+    "keypad": {
+        "serial": "hal.keypad_serial",
+        "matrix": "hal.keypad_matrix",
+        "wiegand": "hal.keypad_wiegand",
+        "osdp": "hal.keypad_osdp",
+        "usb": "hal.keypad_usb",
+    },
+    "scanner": {"serial": "hal.qr_serial"},
+    "camera": {"opencv": "hal.camera_opencv", "picamera2": "hal.camera_picamera2"},
     "clock": {"linux": "hal.clock_linux", "host": "hal.clock_host"},
 }
 

@@ -12,7 +12,7 @@ import msgspec
 from gpiozero import DigitalInputDevice
 
 from hal.errors import DeviceLost, DeviceMissing, translated
-from hal.mailbox import Mailbox
+from hal.mailbox import Mailbox, received
 from hal.pins import Board
 from hal.ports import Contact
 
@@ -76,12 +76,7 @@ class GpioContact:
 
     def read(self) -> list[bool]:
         """Debounced changes, oldest first. Raises `DeviceLost` when the line can no longer be read."""
-        changes = []
-        for news in self._changes.take():
-            if isinstance(news, DeviceLost):
-                raise news
-            changes.append(news)
-        return changes
+        return received(self._changes)
 
     def close(self) -> None:
         """Stop watching."""

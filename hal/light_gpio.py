@@ -1,11 +1,5 @@
-"""One LED on a GPIO line: the signals are rhythms.
+"""One LED on a GPIO line: the signals are rhythms."""
 
-A thread plays the rhythm; `show` only names the next one.
-"""
-
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
@@ -14,23 +8,15 @@ from gpiozero import DigitalOutputDevice
 from hal.errors import DeviceMissing, HardwareFault, translated
 from hal.pins import Board
 from hal.ports import Light, Signal
+from hal.rhythm import Player, Rhythm, blinks
 
-
-@dataclass(frozen=True)
-class Rhythm:
-    """Alternately lit and dark, lit first, in ms; none is dark. `forever`: begin again, else stay as it ended."""
-
-    steps_ms: Sequence[int]
-    forever: bool
-
-
-RHYTHMS: Final[dict[Signal, Rhythm]] = {
-    "idle": Rhythm((40, 2960), True),  # a sign of life
-    "granted": Rhythm((1000,), True),  # steady, until the next signal
-    "refused": Rhythm((150, 150, 150, 150, 150, 150), False),  # three blinks
-    "wait": Rhythm((500, 500), True),
-    "fault": Rhythm((100, 150, 100, 1650), True),  # a pair every 2 s
-    "off": Rhythm((), False),
+RHYTHMS: Final[dict[Signal, Rhythm[bool]]] = {
+    "idle": blinks(40, 2960, forever=True),  # a sign of life
+    "granted": blinks(1000, forever=True),  # steady, until the next signal
+    "refused": blinks(150, 150, 150, 150, 150, 150),  # three blinks
+    "wait": blinks(500, 500, forever=True),
+    "fault": blinks(100, 150, 100, 1650, forever=True),  # a pair every 2 s
+    "off": blinks(),
 }
 
 
@@ -50,6 +36,13 @@ def open(settings: Settings, board: Board) -> Light:
     return GpioLight(settings, board)
 
 
+def rhythm_of(signal: Signal) -> Rhythm[bool]:
+    """The rhythm of a signal, the same for every light. Raises ValueError."""
+    if signal not in RHYTHMS:
+        raise ValueError(f"no signal {signal!r}; there are: {', '.join(RHYTHMS)}")
+    return RHYTHMS[signal]
+
+
 class GpioLight:
     """See `hal.ports.Light`."""
 
@@ -59,55 +52,20 @@ class GpioLight:
             self._led = DigitalOutputDevice(
                 settings.pin, active_high=not settings.active_low, initial_value=False, pin_factory=factory
             )
-        self._changed = threading.Condition()
-        self._rhythm = RHYTHMS["off"]
-        self._turn = 0
-        self._closed = False
-        self._fault: Exception | None = None
-        self._player = threading.Thread(target=self._play, name=f"light-{settings.pin}", daemon=True)
-        self._player.start()
+        self._player = Player(f"LED on GPIO {settings.pin}", self._write, False)
 
     def show(self, signal: Signal) -> None:
         """Start a signal. Raises `HardwareFault` when the line can no longer be written."""
-        if signal not in RHYTHMS:
-            raise ValueError(f"no signal {signal!r}; there are: {', '.join(RHYTHMS)}")
-        with self._changed:
-            if self._fault is not None:
-                raise HardwareFault(f"LED cannot be written: {self._fault}") from self._fault
-            self._rhythm = RHYTHMS[signal]
-            self._turn += 1
-            self._changed.notify()
+        self._player.play(rhythm_of(signal))
 
     def close(self) -> None:
         """Dark; the line becomes an input."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
-            self._changed.notify()
-        self._player.join()
+        self._player.close()
+        if self._led.closed:
+            return
         with translated(HardwareFault, "LED cannot be closed"):
             self._led.off()
             self._led.close()
 
-    def _play(self) -> None:
-        with self._changed:
-            try:
-                while not self._closed:
-                    self._play_once()
-            except Exception as cause:  # whatever the backend throws; `show` tells the caller
-                self._fault = cause
-
-    def _play_once(self) -> None:
-        """One pass through the rhythm; cut short by the next signal. Holds the condition except while it waits."""
-        turn, rhythm = self._turn, self._rhythm
-        if not rhythm.steps_ms:
-            self._led.off()
-        for step, length_ms in enumerate(rhythm.steps_ms):
-            lit = step % 2 == 0
-            if bool(self._led.value) != lit:
-                self._led.value = lit
-            if self._changed.wait_for(lambda: self._closed or self._turn != turn, length_ms / 1000):
-                return
-        if not rhythm.forever:
-            self._changed.wait_for(lambda: self._closed or self._turn != turn)
+    def _write(self, lit: bool) -> None:
+        self._led.value = lit

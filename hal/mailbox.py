@@ -12,9 +12,13 @@ that is readable while something is in it::
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
+from hal.errors import DeviceLost
+
 Item = TypeVar("Item")
+News = TypeVar("News")
 
 CAPACITY: Final = 1024
 """Unread items kept. A reader that is this far behind is hanging; the oldest items go first."""
@@ -42,6 +46,11 @@ class Mailbox(Generic[Item]):
             if len(self._items) == 1:  # later items ride on the first ring; the counter cannot fill up
                 os.eventfd_write(self._bell, 1)
 
+    def post_all(self, items: Iterable[Item]) -> None:
+        """Add items in their order."""
+        for item in items:
+            self.post(item)
+
     def take(self) -> list[Item]:
         """All items, oldest first, possibly none; the descriptor is quiet afterwards."""
         with self._guard:
@@ -59,3 +68,13 @@ class Mailbox(Generic[Item]):
                 self._closed = True
                 self._items.clear()
                 os.close(self._bell)
+
+
+def received(box: Mailbox[News | DeviceLost]) -> list[News]:
+    """What a driver's thread has posted. Raises the `DeviceLost` it ended with."""
+    received = []
+    for news in box.take():
+        if isinstance(news, DeviceLost):
+            raise news
+        received.append(news)
+    return received

@@ -38,12 +38,19 @@ KEYPAD_SYMBOLS: Final = "0123456789#*"
 Signal: TypeAlias = Literal["idle", "granted", "refused", "wait", "fault", "off"]
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
+SoundName: TypeAlias = Literal["key", "granted", "refused", "wait", "fault", "silence"]
+SOUNDS: Final[tuple[SoundName, ...]] = get_args(SoundName)
+
+SCANNED_CHARS: Final = 300
+"""Longest text a scanner gives; of a longer one the start. A pass has 60 characters, over 256 is foreign."""
+
 
 class Keypad(Protocol):
     """Digits, `#` and `*`, in the order they were pressed.
 
     MUST give each press once, as one of `KEYPAD_SYMBOLS`; MUST ignore (and MAY count) anything else it hears.
-    MUST drop what was typed before it was opened: a code nobody is standing at any more opens nothing.
+    MUST drop what was typed before it was opened: a code nobody is standing at any more opens nothing. MUST NOT come up
+    while it cannot hear the device, where the device can tell: a dead keypad is a `DeviceMissing` or a `DeviceLost`.
     """
 
     def fileno(self) -> int:
@@ -118,6 +125,36 @@ class Light(Protocol):
 
     def close(self) -> None:
         """Dark, and give the lines back."""
+
+
+class Sound(Protocol):
+    """What the person at the door hears. MAY be a buzzer with one tone: then a sound is a rhythm.
+
+    MUST play the newest sound only; a sound ends by itself. MUST sound alike for every key.
+    """
+
+    def play(self, sound: SoundName) -> None:
+        """Play one of `SOUNDS` from its beginning, else `ValueError`."""
+
+    def close(self) -> None:
+        """Silent, and give the line back."""
+
+
+class Scanner(Protocol):
+    """A reader that decodes QR codes itself and tells texts.
+
+    MUST give each reading once, printable ASCII of at most `SCANNED_CHARS`; MUST ignore (and MAY count) anything else.
+    MUST drop what was read before it was opened.
+    """
+
+    def fileno(self) -> int:
+        """Descriptor that is readable when `read` may have texts or a loss to tell."""
+
+    def read(self) -> list[str]:
+        """The texts since the last call, possibly none. Raises `DeviceLost` when the device has gone."""
+
+    def close(self) -> None:
+        """Give the device back."""
 
 
 class Camera(Protocol):

@@ -18,7 +18,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,13 +215,6 @@ class Line:
     driven_high: bool = False
     switch_closed: bool = False
 
-    @property
-    def high(self) -> bool:
-        """The level: driven by an output; else ground through a closed switch; else the pull (floating is low)."""
-        if self.function == "output":
-            return self.driven_high
-        return self.pull == "up" and not self.switch_closed
-
 
 @dataclass(frozen=True)
 class Change:
@@ -233,7 +226,7 @@ class Change:
 
 
 class VirtualBoard:
-    """The outside end: a socket that doors connect to, and switches to ground on their inputs.
+    """The outside end: a socket that doors connect to, switches to ground on their inputs, and keys between two lines.
 
     `path`: where the socket is made. `on_change` is called with every level change, in order, from the board's
     threads; it must not call back into the board.
@@ -250,6 +243,7 @@ class VirtualBoard:
         self._on_change = on_change
         self._guard = threading.Lock()
         self._lines: dict[int, Line] = {}
+        self._joins: set[frozenset[int]] = set()
         self._doors: set[socket.socket] = set()
         self._history: deque[Change] = deque(maxlen=HISTORY)
         self._path = Path(path)
@@ -268,7 +262,7 @@ class VirtualBoard:
     def high(self, pin: int) -> bool:
         """The level of a line now."""
         with self._guard:
-            return self._line(pin).high
+            return self._level(pin)
 
     def history(self, pin: int) -> list[Change]:
         """Level changes of a line, oldest first; every line starts low."""
@@ -278,8 +272,14 @@ class VirtualBoard:
     def switch(self, pin: int, closed: bool) -> None:
         """Close (line to ground) or open the switch that is wired to a line."""
         with self._guard:
-            line = self._line(pin)
-            self._alter(pin, line, switch_closed=closed)
+            self._alter(pin, switch_closed=closed)
+
+    def join(self, one: int, other: int, closed: bool) -> None:
+        """Press or let go of a key that connects two lines, as in a keypad's matrix."""
+        with self._guard:
+            before = self._levels(self._connected(one) | self._connected(other))
+            (self._joins.add if closed else self._joins.discard)(frozenset({one, other}))
+            self._announce(before)
 
     def close(self) -> None:
         """Stop listening and drop every door."""
@@ -318,32 +318,64 @@ class VirtualBoard:
             line = self._line(pin)
             line.door = None  # the door knows what it does itself; it is told levels, not changes it caused
             if message["function"] == "output":
-                self._alter(pin, line, function="output", driven_high=message["high"])
+                self._alter(pin, function="output", driven_high=message["high"])
             else:
-                self._alter(pin, line, function="input", pull=message["pull"])
-                self._tell(door, {"pin": pin, "high": line.high, "answer": True})
+                self._alter(pin, function="input", pull=message["pull"])
+                self._tell(door, {"pin": pin, "high": self._level(pin), "answer": True})
             # The newest statement owns a line: a restarted door need not wait for its predecessor's funeral.
             line.door = door
 
     def _take_back(self, door: socket.socket) -> None:
-        for pin, line in self._lines.items():
+        for pin, line in list(self._lines.items()):
             if line.door is door:
                 line.door = None
                 if not (self.persist_outputs and line.function == "output"):
-                    self._alter(pin, line, function="input", pull="floating")
+                    self._alter(pin, function="input", pull="floating")
 
-    def _alter(self, pin: int, line: Line, **changes: Any) -> None:
-        before = line.high
+    def _alter(self, pin: int, **changes: Any) -> None:
+        line = self._line(pin)
+        before = self._levels(self._connected(pin))
         for name, value in changes.items():
             setattr(line, name, value)
-        if line.high == before:
-            return
-        change = Change(pin, line.high, monotonic())
-        self._history.append(change)
-        if line.door is not None:
-            self._tell(line.door, {"pin": pin, "high": line.high})
-        if self._on_change is not None:
-            self._on_change(change)
+        self._announce(before)
+
+    def _connected(self, pin: int) -> set[int]:
+        """The line and all that pressed keys connect to it."""
+        found: set[int] = set()
+        fresh = {pin}
+        while fresh:
+            found |= fresh
+            fresh = {end for join in self._joins if join & fresh for end in join} - found
+        return found
+
+    def _level(self, pin: int) -> bool:
+        """Driven by an output, its own before a connected one's, of several the low one; else ground through a closed
+        switch; else a pull (floating is low)."""
+        line = self._line(pin)
+        if line.function == "output":
+            return line.driven_high
+        wired = [self._line(each) for each in self._connected(pin)]
+        driven = [each.driven_high for each in wired if each.function == "output"]
+        if driven:
+            return all(driven)
+        return any(each.pull == "up" for each in wired) and not any(each.switch_closed for each in wired)
+
+    def _levels(self, pins: Iterable[int]) -> dict[int, bool]:
+        return {pin: self._level(pin) for pin in sorted(pins)}
+
+    def _announce(self, before: dict[int, bool]) -> None:
+        """Note and tell which levels are not what they were."""
+        for pin, was_high in before.items():
+            high = self._level(pin)
+            if high == was_high:
+                continue
+            change = Change(pin, high, monotonic())
+            self._history.append(change)
+            door = self._line(pin).door
+            if door is not None:
+                self._tell(door, {"pin": pin, "high": high})
+            if self._on_change is not None:
+                self._on_change(change)
 
     def _tell(self, door: socket.socket, message: dict[str, Any]) -> None:
         with suppress(OSError):  # a door that died has its own end in `_serve`

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hal import camera_opencv
+from hal import camera_opencv, camera_taker
 from hal.camera_opencv import Settings
 from hal.errors import DeviceLost, DeviceMissing
 from simulator.stream import Stream
@@ -50,7 +50,7 @@ def test_a_silent_camera_counts_as_lost(monkeypatch):
     stream = Stream()
     camera = camera_opencv.open(Settings(source=stream.url))
     assert camera.read(5.0) is not None
-    monkeypatch.setattr(camera_opencv, "SILENCE_S", -1.0)
+    monkeypatch.setattr(camera_taker, "SILENCE_S", -1.0)
     with pytest.raises(DeviceLost, match="silent"):
         read_twice(camera)
     camera.close()

@@ -24,7 +24,7 @@ def stream():
 @pytest.fixture(params=sorted(catalog.DRIVERS["camera"]))
 def open_camera(request, stream):
     if request.param != "opencv":
-        pytest.skip(f"camera driver {request.param!r}: no scene for it here")
+        pytest.skip(f"camera driver {request.param!r}: needs picamera2 and a camera on the ribbon: docs/bench.md")
     driver = catalog.driver("camera", request.param)
     opened = []
 

@@ -9,41 +9,59 @@ from hal import catalog
 from hal.ports import SIGNALS
 from tests.hal.bench import eventually
 
-LINE = 22
+LINES = {"gpio": {"pin": 22}, "two_colour": {"green": 22, "red": 27}}
+"""Driver -> its settings; every value is a line."""
 
 
 @pytest.fixture(params=sorted(catalog.DRIVERS["light"]))
-def light(request, bench):
-    driver = catalog.driver("light", request.param)
-    light = driver.open(msgspec.convert({"pin": LINE}, driver.Settings), bench.board)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def light(name, bench):
+    driver = catalog.driver("light", name)
+    light = driver.open(msgspec.convert(LINES[name], driver.Settings), bench.board)
     yield light
     light.close()
 
 
-def test_is_dark_when_opened(light, bench):
-    assert not any(bench.levels(LINE))
+@pytest.fixture
+def lit(name, bench):
+    """Whether anything is lit now."""
+    return lambda: any(bench.high(line) for line in LINES[name].values())
+
+
+@pytest.fixture
+def ever_lit(name, bench):
+    """Every level the lines have had."""
+    return lambda: [bench.levels(line) for line in LINES[name].values()]
+
+
+def test_is_dark_when_opened(light, ever_lit):
+    assert not any(any(levels) for levels in ever_lit())
 
 
 @pytest.mark.parametrize("signal", [signal for signal in SIGNALS if signal != "off"])
-def test_every_signal_lights_up(light, bench, signal):
+def test_every_signal_lights_up(light, ever_lit, signal):
     light.show(signal)
-    assert eventually(lambda: any(bench.levels(LINE)))
+    assert eventually(lambda: any(any(levels) for levels in ever_lit()))
 
 
-def test_off_is_dark_and_stays_dark(light, bench):
+def test_off_is_dark_and_stays_dark(light, lit, ever_lit):
     light.show("granted")
-    assert eventually(lambda: bench.high(LINE))
+    assert eventually(lit)
     light.show("off")
-    assert eventually(lambda: not bench.high(LINE))
-    lit = bench.levels(LINE)
+    assert eventually(lambda: not lit())
+    before = ever_lit()
     sleep(0.1)
-    assert bench.levels(LINE) == lit
+    assert ever_lit() == before
 
 
-def test_the_newest_signal_wins(light, bench):
+def test_the_newest_signal_wins(light, lit):
     for signal in [*SIGNALS, "granted"]:
         light.show(signal)
-    assert eventually(lambda: bench.high(LINE))
+    assert eventually(lit)
 
 
 def test_an_unknown_signal_is_refused(light):
@@ -51,9 +69,9 @@ def test_an_unknown_signal_is_refused(light):
         light.show("disco")
 
 
-def test_close_is_dark_and_may_be_repeated(light, bench):
+def test_close_is_dark_and_may_be_repeated(light, lit):
     light.show("granted")
-    assert eventually(lambda: bench.high(LINE))
+    assert eventually(lit)
     light.close()
     light.close()
-    assert eventually(lambda: not bench.high(LINE))
+    assert eventually(lambda: not lit())

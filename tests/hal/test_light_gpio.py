@@ -54,7 +54,7 @@ def test_a_line_that_cannot_be_written_is_told_at_the_next_signal(mock, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(type(light._led), "_write", write)
         light.show("granted")
-        assert eventually(lambda: not light._player.is_alive())
+        assert eventually(lambda: not light._player.playing)
         with pytest.raises(HardwareFault, match="I/O error"):
             light.show("idle")
     light.close()
