@@ -1,8 +1,8 @@
 """What anybody beside a door unit may ask it: staff on `admin.sock`, the display on `display.sock`.
 
-    door = DoorClient(sockets_folder)
-    door.status().unsent
-    door.public().shown
+door = DoorClient(sockets_folder)
+door.status().unsent
+door.public().shown
 """
 
 from __future__ import annotations
