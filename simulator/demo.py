@@ -28,7 +28,7 @@ from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
 from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient
 from simulator.pins import SOCKET_VARIABLE
-from simulator.processes import LOG_LINES, Child, Processes
+from simulator.processes import LOG_LINES, Child, Processes, run_to_end
 from simulator.whereabouts import Whereabouts
 
 COMMAND: Final = (sys.executable, "-m", "zaalsleutel")
@@ -104,11 +104,14 @@ class Demo:
 
     def run(self, *arguments: str) -> str:
         """What a command of ours prints. Raises StartFailed."""
-        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=COMMAND_S, check=False)
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LOG_LINES:]
-            raise StartFailed("\n    ".join([f"zaalsleutel {' '.join(arguments)} was refused:", *said]))
-        return done.stdout
+        try:
+            status, said, complained = run_to_end([*COMMAND, *arguments], COMMAND_S)
+        except subprocess.TimeoutExpired:
+            raise StartFailed(f"zaalsleutel {' '.join(arguments)} did not end within {COMMAND_S:g} s") from None
+        if status:
+            last = (complained.strip() or said.strip()).splitlines()[-LOG_LINES:]
+            raise StartFailed("\n    ".join([f"zaalsleutel {' '.join(arguments)} was refused:", *last]))
+        return said
 
     def whereabouts(self) -> Whereabouts:
         """For the commands in other terminals."""

@@ -138,6 +138,25 @@ class Processes:
             self._children.pop().stop()
 
 
+def run_to_end(command: Sequence[str], within_s: float) -> tuple[int, str, str]:
+    """Run a command that ends by itself: exit status, standard output, standard error. It is gone when this returns
+    or raises, also by Ctrl-C. Raises subprocess.TimeoutExpired."""
+    process = subprocess.Popen(
+        [*DIES_WITH_US, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, complained = process.communicate(timeout=within_s)
+        return process.returncode, said, complained
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _now(come_true: Callable[[], bool]) -> bool:
     try:
         return come_true()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from simulator.processes import ChildDied, NotInTime, Processes
+from simulator.processes import ChildDied, NotInTime, Processes, run_to_end
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
 
@@ -97,3 +97,13 @@ time.sleep(600)
     parent.communicate()
     while not gone(pid):
         time.sleep(0.01)
+
+
+def test_a_command_is_run_to_its_end_or_ended(tmp_path):
+    speaks = "import sys; print('said'); print('complained', file=sys.stderr); sys.exit(3)"
+    assert run_to_end([sys.executable, "-c", speaks], 30) == (3, "said\n", "complained\n")
+    note = tmp_path / "pid"
+    lingers = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_to_end([sys.executable, "-c", lingers], 2)
+    assert gone(int(note.read_text()))
