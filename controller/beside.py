@@ -1,6 +1,7 @@
-"""Work that takes longer than a loop turn, done beside the loop: PIN derivations on one thread, lists on another.
+"""Work that takes longer than a loop turn, done beside the loop: PIN derivations on one thread, lists on another,
+devices that come back on a third.
 
-Both release the interpreter lock while they compute. Their results come back through a mailbox, as calls for the loop
+They release the interpreter lock while they compute. Their results come back through a mailbox, as calls for the loop
 to make; an exception in a job travels the same way and ends the process in the loop, where it is seen.
 """
 
@@ -19,12 +20,13 @@ T = TypeVar("T")
 
 
 class Beside:
-    """Two workers and the mailbox the loop waits on."""
+    """The workers and the mailbox the loop waits on."""
 
     def __init__(self) -> None:
         self._done: Mailbox[Callable[[], None]] = Mailbox()
         self._derivations = ThreadPoolExecutor(1, "derive")
         self._disk = ThreadPoolExecutor(1, "disk")
+        self._devices = ThreadPoolExecutor(1, "devices")
 
     def fileno(self) -> int:
         """Readable while results wait."""
@@ -38,6 +40,10 @@ class Beside:
         """Verify or write a file; jobs run one after the other; `then` is called by the loop."""
         self._submit(self._disk, job, then)
 
+    def open(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Look for a device that is away, which may take seconds; `then` is called by the loop."""
+        self._submit(self._devices, job, then)
+
     def finish(self) -> None:
         """Make the calls that are due, in the loop."""
         for call in self._done.take():
@@ -45,7 +51,7 @@ class Beside:
 
     def close(self) -> None:
         """Wait for what runs and drop the rest."""
-        for executor in (self._derivations, self._disk):
+        for executor in (self._derivations, self._disk, self._devices):
             executor.shutdown(wait=True, cancel_futures=True)
         self._done.close()
 

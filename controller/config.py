@@ -1,9 +1,12 @@
 """The unit's configuration: one TOML file in which nothing can be mistyped.
 
     [door]                       id, data, sockets, handle_sensed
+    [profile]                    name, board, title: which hardware this is, for people
     [gpio]                       factory
-    [lock] [contact] [exit_button] [light] [clock] [camera]
+    [lock] [clock] [light] [sound] [camera]
+    [contact] [exit_button] [tamper] [housing_button] [fire] [legacy]
     [keypads.<name>]             each: driver = "…" and that driver's settings
+    [scanners.<name>]            keypads and scanners also: inside = true
 
 An unknown section or setting, a missing one, a value out of range, one GPIO line used twice: `Refused`, whose `where`
 is `[section] setting`. Every process of the unit reads the same file and looks only at its own sections' settings.
@@ -14,7 +17,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -33,12 +36,19 @@ PORTS = {
     "lock": "lock",
     "contact": "contact",
     "exit_button": "contact",
+    "tamper": "contact",
+    "housing_button": "contact",
+    "fire": "contact",
+    "legacy": "contact",
     "light": "light",
+    "sound": "sound",
     "clock": "clock",
     "camera": "camera",
 }
 REQUIRED = ("door", "lock", "clock")
-KEYPAD_NAME = re.compile(r"[a-z0-9_-]{1,20}")
+# section of named parts -> port
+NAMED = {"keypads": "keypad", "scanners": "scanner"}
+READER_NAME = re.compile(r"[a-z0-9_-]{1,20}")
 
 
 class DoorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,6 +61,14 @@ class DoorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     handle_sensed: bool = False
 
 
+class ProfileSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which hardware profile the file was made from; nothing is decided by it."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    board: Annotated[str, Meta(max_length=80)]
+    title: Annotated[str, Meta(max_length=200)] = ""
+
+
 class GpioSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`factory`: the gpiozero pin factory, by name; there is no fallback to another."""
 
@@ -59,18 +77,20 @@ class GpioSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of hardware as configured: `section` is its name for people, `settings` its driver's own struct."""
+    """One piece of hardware as configured: `section` is its name for people, `settings` its driver's own struct.
+    `inside`: a reader on the inner side of the door, which only signs out."""
 
     section: str
     driver: catalog.Driver
     settings: msgspec.Struct
+    inside: bool = False
 
 
 class Config:
     """A configuration file that has the right sections; `part` checks a section's settings when it is asked for."""
 
     def __init__(self, tables: dict[str, Any]) -> None:
-        known = {"door", "gpio", "keypads", *PORTS}
+        known = {"door", "profile", "gpio", *NAMED, *PORTS}
         for section, table in tables.items():
             if section not in known:
                 raise Refused("bad_config", f"[{section}]", f"no such section; there are: {', '.join(sorted(known))}")
@@ -82,6 +102,8 @@ class Config:
         self._tables = tables
         self.door = _settings(tables["door"], DoorSection, "door")
         self.gpio = _settings(tables.get("gpio", {}), GpioSection, "gpio")
+        profile = tables.get("profile")
+        self.profile = None if profile is None else _settings(profile, ProfileSection, "profile")
 
     @property
     def data(self) -> Path:
@@ -108,18 +130,35 @@ class Config:
 
     def check(self) -> None:
         """Check every section's settings, also those of the other processes. Raises Refused."""
-        parts = [part for part in map(self.part, PORTS) if part is not None]
-        self.check_pins([*parts, *self.keypads().values()])
+        self.check_pins(self.parts() + [part for part in [self.part("camera")] if part is not None])
+
+    def parts(self) -> list[Part]:
+        """The controller's own hardware: every part but the camera, whose driver it never loads. Raises Refused."""
+        single = [self.part(section) for section in PORTS if section != "camera"]
+        named = [*self.keypads().values(), *self.scanners().values()]
+        return [part for part in single if part is not None] + named
 
     def keypads(self) -> dict[str, Part]:
         """The keypads by name. Raises Refused."""
-        keypads = {}
-        for name, table in self._tables.get("keypads", {}).items():
-            section = f"keypads.{name}"
-            if not KEYPAD_NAME.fullmatch(name) or not isinstance(table, dict):
-                raise Refused("bad_config", f"[{section}]", "a keypad is a section [keypads.<name>], a-z 0-9 _ -")
-            keypads[name] = _part(table, section, "keypad")
-        return keypads
+        return self._named("keypads")
+
+    def scanners(self) -> dict[str, Part]:
+        """The QR scanners by name. Raises Refused."""
+        return self._named("scanners")
+
+    def _named(self, kind: str) -> dict[str, Part]:
+        parts = {}
+        for name, table in self._tables.get(kind, {}).items():
+            section = f"{kind}.{name}"
+            if not READER_NAME.fullmatch(name) or not isinstance(table, dict):
+                what = f"a {NAMED[kind]} is a section [{kind}.<name>], a-z 0-9 _ -"
+                raise Refused("bad_config", f"[{section}]", what)
+            inside = table.get("inside", False)
+            if not isinstance(inside, bool):
+                raise Refused("bad_config", f"[{section}] inside", "is true or false")
+            settings = {setting: value for setting, value in table.items() if setting != "inside"}
+            parts[name] = replace(_part(settings, section, NAMED[kind]), inside=inside)
+        return parts
 
     def check_pins(self, parts: Iterable[Part]) -> None:
         """Raises Refused when two settings claim one GPIO line."""

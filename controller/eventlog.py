@@ -9,6 +9,10 @@ Personal-linked fields (nonce, grant id, credential id) are columns beside the h
 
 While the disk fails, and only where the caller allows it, records are held in memory: they have their place in the
 chain, go to the agent like any other, and are the first to be written when the disk is well again.
+
+A card can forget what it had promised to keep, or an old card can be put back. Then the hub holds another history under
+this log's name, and its receipts say so. The log starts over under a new name, with a record of the break, and with the
+records that the hub cannot have.
 """
 
 from __future__ import annotations
@@ -44,17 +48,26 @@ from controller.formats.limits import LIMITS
 
 DAY_S = 86_400
 KEPT_AFTER_RECEIPT_S = 7 * DAY_S
+OLD_LOG_KEPT_S = 90 * DAY_S
 HELD_RECORDS = 1_000
 
+_Ids = tuple[str | None, str | None, str | None]
 _Row = tuple[int, int, bytes, str, str | None, str | None, str | None]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
-    seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, event BLOB NOT NULL, hash TEXT NOT NULL,
-    nonce TEXT, grant_id TEXT, credential_id TEXT
-) STRICT;
+    seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, event BLOB NOT NULL, hash TEXT NOT NULL,
+    nonce TEXT, grant_id TEXT, credential_id TEXT, log TEXT NOT NULL,
+    PRIMARY KEY (log, seq)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
+_AFTER = (
+    "SELECT seq, at_ms, event, hash, nonce, grant_id, credential_id FROM record WHERE log = ? AND seq > ? ORDER BY seq"
+)
+_INSERT = (
+    "INSERT INTO record (seq, at_ms, event, hash, nonce, grant_id, credential_id, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class StorageFault(Exception):
@@ -86,11 +99,14 @@ class EventLog:
         self._entropy = entropy
         kept = self.kept()
         self.log: str = kept["log"]
-        row = connection.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+        newest = "SELECT seq, hash FROM record WHERE log = ? ORDER BY seq DESC LIMIT 1"
+        row = connection.execute(newest, (self.log,)).fetchone()
         self.end = LogEnd(*row) if row else LogEnd(kept.get("pruned_seq", 0), kept.get("pruned_hash", GENESIS))
         self.acknowledged = Acknowledged(*kept.get("receipt", (0, 0)))
         self._held: list[_Row] = []
-        self._held_kept: dict[str, object] = {}
+        # From here on another history may exist: should the hub know one, it branched off at this start or later.
+        self._unconfirmed: int | None = kept.get("unconfirmed_from") or self.end.seq + 1
+        self._held_kept: dict[str, object] = {"unconfirmed_from": self._unconfirmed}
 
     @classmethod
     def open(cls, path: Path, door: str, entropy: Callable[[int], bytes]) -> Self:
@@ -135,17 +151,13 @@ class EventLog:
         A kept value of None forgets the name. On return everything is durable, unless `may_hold` and the disk failed:
         then it is `held`. Raises StorageFault when it may not or cannot (1,000 at most) be held; nothing of it
         happened then."""
-        events = []
-        rows: list[_Row] = []
-        end = self.end
+        events: list[Event] = []
+        openings: list[_Ids] = []
         for draft in drafts:
             opening = self._opening(draft)
-            event = self._event(draft, opening, end.seq + 1, at_ms, clock)
-            data = canonical(event)
-            end = LogEnd(event.seq, chain(end.hash, data))
-            ids = (opening.nonce, opening.grant, opening.credential) if opening else (None, None, None)
-            rows.append((event.seq, at_ms, data, end.hash, *ids))
-            events.append(event)
+            events.append(self._event(draft, opening, self.end.seq + 1 + len(events), at_ms, clock))
+            openings.append((opening.nonce, opening.grant, opening.credential) if opening else (None, None, None))
+        rows, end = self._chained(events, openings)
         self._write_or_hold(rows, kept, may_hold)
         self.end = end
         return events
@@ -159,7 +171,8 @@ class EventLog:
         none. Raises StorageFault."""
         try:
             rows: list[_Row] = self._db.execute(
-                "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+                _AFTER + " LIMIT ?",
+                (self.log, after, limit),
             ).fetchall()
         except sqlite3.Error as error:
             raise StorageFault(str(error)) from error
@@ -181,7 +194,8 @@ class EventLog:
             if row[0] == seq:
                 return row[3]
         try:
-            found = self._db.execute("SELECT hash FROM record WHERE seq = ?", (seq,)).fetchone()
+            query = "SELECT hash FROM record WHERE log = ? AND seq = ?"
+            found = self._db.execute(query, (self.log, seq)).fetchone()
         except sqlite3.Error as error:
             raise StorageFault(str(error)) from error
         if found:
@@ -200,9 +214,53 @@ class EventLog:
         marks = {int(day): min(seq, receipt.seq) for day, seq in self.kept().get("acknowledged", [])}
         marks[now_s // DAY_S] = receipt.seq
         newest = sorted(marks.items())[-9:]
-        self.keep({"receipt": (receipt.seq, receipt.number), "acknowledged": newest}, may_hold=True)
+        kept: dict[str, object] = {"receipt": (receipt.seq, receipt.number), "acknowledged": newest}
+        if self._unconfirmed is not None and receipt.seq >= self._unconfirmed:
+            self._unconfirmed = kept["unconfirmed_from"] = None
+        self.keep(kept, may_hold=True)
         self.acknowledged = acknowledged
         return True
+
+    def contradicted_by(self, receipt: Receipt) -> bool:
+        """Whether a receipt whose signature held speaks of this log as it never was. Raises StorageFault."""
+        newer = receipt.log == self.log and receipt.number > self.acknowledged.number
+        return newer and self.hash_of(receipt.seq) != receipt.hash
+
+    def start_over(self, receipt: Receipt, at_ms: int, clock: ClockState) -> list[Event]:
+        """Go on under a new log id: first a `loss` that names the break, then again every record that the hub cannot
+        have. Those written since the last start that no receipt has confirmed; all that are left when the hub has
+        fallen back behind them; without any restart in between, what is not acknowledged: somebody else writes this
+        log. Raises StorageFault."""
+        kept = self.kept()
+        pruned = kept.get("pruned_seq", 0)
+        first = self._unconfirmed if self._unconfirmed is not None else self.acknowledged.seq + 1
+        if receipt.seq < pruned:
+            first = pruned + 1
+        try:
+            again: list[_Row] = [*self._db.execute(_AFTER, (self.log, first - 1)), *self._held]
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+        old_log, self.log = self.log, self._entropy(8).hex()
+        detail: dict[str, object] = {"old_log": old_log, "last": first - 1, "hub_last": receipt.seq}
+        events = [self._event(Draft("loss", "log_contradicted", detail=detail), None, 1, at_ms, clock)]  # type: ignore[arg-type]
+        for row in again:
+            event = msgspec.json.decode(row[2], type=Event)
+            events.append(msgspec.structs.replace(event, log=self.log, seq=len(events) + 1))
+        rows, end = self._chained(events, [(None, None, None), *(row[4:7] for row in again)])
+        try:
+            with self._transaction():
+                self._db.execute("DELETE FROM record WHERE log = ? AND seq >= ?", (old_log, first))
+                self._insert(rows)
+                self._keep_rows(
+                    {**self._held_kept, "log": self.log, "receipt": (0, receipt.number), "unconfirmed_from": None,
+                     "acknowledged": None, "pruned_seq": None, "pruned_hash": None}
+                )  # fmt: skip
+        except StorageFault:
+            self.log = old_log
+            raise
+        self.end, self._held, self._held_kept, self._unconfirmed = end, [], {}, None
+        self.acknowledged = Acknowledged(0, receipt.number)
+        return events
 
     def prune(self, now_s: int) -> int:
         """Delete what the hub has signed for at least 7 days ago; how many records went. Raises StorageFault."""
@@ -213,7 +271,9 @@ class EventLog:
         if not upto or last_hash is None:
             return 0
         with self._transaction():
-            gone = self._db.execute("DELETE FROM record WHERE seq <= ?", (upto,)).rowcount
+            gone = self._db.execute("DELETE FROM record WHERE log = ? AND seq <= ?", (self.log, upto)).rowcount
+            old_ms = (now_s - OLD_LOG_KEPT_S) * 1000
+            self._db.execute("DELETE FROM record WHERE log <> ? AND at_ms < ?", (self.log, old_ms))
             if gone:
                 self._keep_rows({"pruned_seq": upto, "pruned_hash": last_hash})
         return gone
@@ -259,10 +319,23 @@ class EventLog:
         else:
             self._held, self._held_kept = [], {}
 
+    def _chained(self, events: list[Event], openings: list[_Ids]) -> tuple[list[_Row], LogEnd]:
+        """Rows for events that follow each other, the first of them after the end or at the beginning of a log."""
+        end = self.end if events and events[0].seq > 1 else LogEnd(0, GENESIS)
+        rows: list[_Row] = []
+        for event, ids in zip(events, openings, strict=True):
+            data = canonical(event)
+            end = LogEnd(event.seq, chain(end.hash, data))
+            rows.append((event.seq, event.at, data, end.hash, *ids))
+        return rows, end if rows else self.end
+
     def _write(self, rows: list[_Row], kept: Mapping[str, object]) -> None:
         with self._transaction():
-            self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._insert(rows)
             self._keep_rows(kept)
+
+    def _insert(self, rows: list[_Row]) -> None:
+        self._db.executemany(_INSERT, [(*row, self.log) for row in rows])
 
     def _keep_rows(self, kept: Mapping[str, object]) -> None:
         self._db.executemany("DELETE FROM kept WHERE name = ?", [(name,) for name, v in kept.items() if v is None])

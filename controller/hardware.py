@@ -1,67 +1,99 @@
-"""The unit's hardware as configured: opened, read, reopened when it comes back. The only module beside the runner and
-the commands that knows drivers."""
+"""The unit's hardware as configured: opened, and what each input's news mean. The only module beside the runner and the
+commands that knows drivers.
+
+| section | what it tells the door |
+|---|---|
+| `[keypads.<name>]` | `KeyPressed`; with `inside = true` only to sign out |
+| `[scanners.<name>]` | `QrRead`; with `inside = true` only to sign out |
+| `[contact]` | `LeafMoved` |
+| `[exit_button]` | `ExitPressed` |
+| `[tamper]` `[fire]` `[legacy]` | faults `tamper`, `fire`, `legacy_opened`, for as long as they are active |
+| `[housing_button]` | nothing: it is looked at by who may do more while the housing is open |
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final
 
 from controller.config import Config, Part
+from controller.door_events import Event, ExitPressed, FaultChanged, KeyPressed, LeafMoved, QrRead
 from controller.formats.errors import Refused
+from controller.signals import Signals
 from hal.errors import HardwareFault
 from hal.pins import Board
-from hal.ports import Contact, Keypad, Light, Lock, TimeSource
+from hal.ports import Contact, Keypad, Lock, Scanner, TimeSource
+
+ALARMS: Final = {"tamper": "tamper", "fire": "fire", "legacy": "legacy_opened"}
+"""Switch -> the fault that it is while active. The legacy contact is the badge reader's that opened the same door."""
+
+SWITCHES: Final[dict[str, Callable[[Any], Event | None]]] = {
+    "contact": LeafMoved,
+    "exit_button": lambda pressed: ExitPressed() if pressed else None,
+    "housing_button": lambda _pressed: None,
+    **{switch: partial(FaultChanged, fault) for switch, fault in ALARMS.items()},
+}
+"""Switch -> what a change of it means."""
 
 
-class Readable(Protocol):
-    """What a selector waits for."""
-
-    def fileno(self) -> int: ...
-
-    def close(self) -> None: ...
-
-
-@dataclass
+@dataclass(eq=False)
 class Input:
-    """One keypad or switch. `port` is None while the device is away; `fault` is its word in the fault list."""
+    """One keypad, scanner or switch. `port` is None while the device is away; `fault` is its word in the fault list;
+    `event` is what one piece of its news means to the door, None nothing."""
 
     name: str
     fault: str
     open: Callable[[], Any]
-    port: Keypad | Contact | None = None
+    event: Callable[[Any], Event | None]
+    port: Keypad | Scanner | Contact | None = None
+
+    def try_open(self) -> Keypad | Scanner | Contact | None:
+        """The port, or None while the device is away. May take as long as a driver's `open` may."""
+        try:
+            port: Keypad | Scanner | Contact = self.open()
+        except HardwareFault:
+            return None
+        return port
 
 
 class Hardware:
     """All ports of one unit. Lock and clock must open; an input that is away is a fault and is tried again."""
 
     def __init__(self, config: Config) -> None:
-        lock, clock = config.required("lock"), config.required("clock")
-        switches = {name: config.part(name) for name in ("contact", "exit_button")}
-        keypads = config.keypads()
-        light = config.part("light")
-        if not keypads and not config.has("camera"):
-            raise Refused("bad_config", "[keypads]", "a door needs a keypad or a camera")
-        config.check_pins([part for part in (lock, clock, *switches.values(), *keypads.values(), light) if part])
+        config.check_pins(config.parts())
+        keypads, scanners = config.keypads(), config.scanners()
+        if not keypads and not scanners and not config.has("camera"):
+            raise Refused("bad_config", "[keypads]", "a door needs a keypad, a scanner or a camera")
         self._board = Board(config.gpio.factory)
-        self.lock: Lock = lock.driver.open(lock.settings, self._board)
-        self.clock: TimeSource = clock.driver.open(clock.settings, self._board)
-        self.light: Light | None = light.driver.open(light.settings, self._board) if light else None
-        self.keypads = {name: self._input(name, "keypad", part) for name, part in keypads.items()}
-        self.contact = self._switch(switches["contact"], "contact")
-        self.exit_button = self._switch(switches["exit_button"], "exit_button")
+        self.lock: Lock = self._opened(config.required("lock"))
+        self.clock: TimeSource = self._opened(config.required("clock"))
+        light, sound = config.part("light"), config.part("sound")
+        self.signals = Signals(self._opened(light) if light else None, self._opened(sound) if sound else None)
+        self.inside = frozenset(name for name, part in keypads.items() if part.inside)
+        self.keypads = {name: self._keypad(name, part) for name, part in keypads.items()}
+        self.scanners = {name: self._scanner(name, part) for name, part in scanners.items()}
+        self.switches = {name: self._switch(name, part) for name in SWITCHES if (part := config.part(name))}
 
     def inputs(self) -> Iterator[Input]:
-        """Everything that is read."""
+        """Everything that is read; switches first, so that the leaf is known before anybody can type."""
+        yield from self.switches.values()
         yield from self.keypads.values()
-        for switch in (self.contact, self.exit_button):
-            if switch is not None:
-                yield switch
+        yield from self.scanners.values()
 
-    def leaf_open(self) -> bool:
-        """Whether the door contact says open; False without one."""
-        port = self.contact.port if self.contact else None
-        return port is not None and bool(getattr(port, "active", False))
+    def active(self, switch: str) -> bool:
+        """Whether a switch is active now; False without one, or while it is away."""
+        source = self.switches.get(switch)
+        return source is not None and source.port is not None and bool(getattr(source.port, "active", False))
+
+    def states(self) -> Iterator[Event]:
+        """What the switches say now, of those whose state and not only its change means something."""
+        for source in self.switches.values():
+            if source.port is not None:
+                event = source.event(self.active(source.name))
+                if isinstance(event, (FaultChanged, LeafMoved)):
+                    yield event
 
     def close(self) -> None:
         """Secure the lock and give everything back."""
@@ -69,22 +101,19 @@ class Hardware:
         for source in self.inputs():
             if source.port is not None:
                 source.port.close()
-        if self.light is not None:
-            self.light.close()
+        self.signals.close()
         self.clock.close()
         self._board.close()
 
-    def _switch(self, part: Part | None, fault: str) -> Input | None:
-        return None if part is None else self._input(part.section, fault, part)
+    def _opened(self, part: Part) -> Any:
+        return part.driver.open(part.settings, self._board)
 
-    def _input(self, name: str, fault: str, part: Part) -> Input:
-        return Input(name, fault, lambda: part.driver.open(part.settings, self._board))
+    def _keypad(self, name: str, part: Part) -> Input:
+        return Input(name, "keypad", partial(self._opened, part), partial(KeyPressed, name))
 
+    def _scanner(self, name: str, part: Part) -> Input:
+        return Input(name, "scanner", partial(self._opened, part), QrRead)
 
-def try_open(source: Input) -> bool:
-    """Open an input that is away; whether it is there now."""
-    try:
-        source.port = source.open()
-    except HardwareFault:
-        source.port = None
-    return source.port is not None
+    def _switch(self, name: str, part: Part) -> Input:
+        # Not by its own name: a fire contact whose line is dead is no fire.
+        return Input(name, "contact" if name == "contact" else "switch", partial(self._opened, part), SWITCHES[name])

@@ -24,6 +24,14 @@ HEARTBEAT_MS = 60_000
 STATE_EVERY_MS = 1_000
 
 
+class Contradicted(Exception):
+    """The hub has signed for a history of this log that this unit does not know."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(f"the hub holds another record {receipt.seq}")
+        self.receipt = receipt
+
+
 class LinkSession:
     """`trust` is None on a unit that was never enrolled: then no receipt counts. Times are monotonic milliseconds."""
 
@@ -37,12 +45,18 @@ class LinkSession:
         self._written: deque[tuple[int, int]] = deque(maxlen=1_000)  # (seq, monotonic ms) since start
         self._last_report: StateReport | None = None
         self._reported_ms = 0
+        self.rolled_back_to: int | None = None  # the hub has lost what lies between its receipts and this number
 
     def connected(self) -> None:
         """A (new) agent is there and knows nothing."""
         self._in_flight = None
         self._agent_holds = False
         self._last_report = None
+
+    def restarted(self) -> None:
+        """The log goes on under another name: nothing is in flight, no earlier record tells a time."""
+        self._in_flight, self.rolled_back_to = None, None
+        self._written.clear()
 
     def recorded(self, seq: int, now_ms: int) -> None:
         """A record was written; a receipt for it within 60 s tells the time."""
@@ -66,11 +80,18 @@ class LinkSession:
 
     def receipt(self, body: str, now_ms: int, now_s: int) -> int | None:
         """Judge a delivered receipt. The signed time it gives (UTC milliseconds), None when it gives none: it does not
-        count, or the event it answers is not from the last 60 s. Raises Refused or StorageFault."""
+        count, or the event it answers is not from the last 60 s. Raises Refused, Contradicted or StorageFault."""
         receipt = self._open_receipt(body)
+        if self._log.contradicted_by(receipt):
+            raise Contradicted(receipt)
+        before = self._log.acknowledged.seq
         if not self._log.acknowledge(receipt, now_s):
             return None
         self._in_flight = None
+        if receipt.seq < before:
+            self.rolled_back_to = before
+        elif self.rolled_back_to is not None and receipt.seq >= self.rolled_back_to:
+            self.rolled_back_to = None
         written_ms = next((ms for seq, ms in self._written if seq == receipt.seq), None)
         if written_ms is None or now_ms - written_ms > SIGNED_TIME_WITHIN_MS:
             return None

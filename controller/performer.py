@@ -43,8 +43,10 @@ from controller.door_events import (
 from controller.eventlog import StorageFault
 from controller.formats.code_list import PinKdf
 from controller.formats.errors import Refused
+from controller.formats.event import Receipt
 from controller.formats.messages import AskStatus, CameraAlive, CameraRead, Deliver, Hello, Link, PublicState
 from controller.lease import Lease
+from controller.link_session import Contradicted
 from controller.unit import Unit
 from controller.upkeep import Upkeep
 from hal.errors import HardwareFault
@@ -208,11 +210,25 @@ class Performer:
             signed_ms = self._unit.session.receipt(body, now.mono_ms, now.utc_s)
         except Refused as refused:
             self.feed(Refusal("receipt", refused.code))
+        except Contradicted as contradicted:
+            self._start_log_over(contradicted.receipt, now)
         except StorageFault:
             self.feed(FaultChanged("log_degraded", True))
         else:
             if signed_ms is not None:
                 self._unit.clock.signed(now.mono_ms, signed_ms)
+
+    def _start_log_over(self, receipt: Receipt, now: Now) -> None:
+        """The card forgot, an old card was put back, or another unit writes under this one's name."""
+        try:
+            events = self._log.start_over(receipt, now.utc_ms, now.clock)
+        except StorageFault:
+            self.feed(FaultChanged("log_degraded", True))
+            return
+        self._unit.session.restarted()
+        for event in events:
+            self._unit.session.recorded(event.seq, now.mono_ms)
+        self.feed(FaultChanged("clone_suspected", True))
 
     def _next_list(self) -> None:
         """Verify and install beside the loop: one list at a time, of several waiting ones the newest."""

@@ -17,12 +17,13 @@ from controller.config import Config
 from controller.conversations import Conversations
 from controller.data_folder import DataFolder
 from controller.door import Setup
-from controller.door_events import ExitPressed, FaultChanged, KeyPressed, LeafMoved
-from controller.hardware import Hardware, Input, try_open
+from controller.door_events import Event, FaultChanged, KeyPressed
+from controller.hardware import Hardware, Input
 from controller.notify import notify
 from controller.performer import Performer
 from controller.unit import Ports, Unit
 from hal.errors import DeviceLost
+from hal.ports import Contact, Keypad, Scanner
 
 TURN_MS = 1_000  # the longest the loop sleeps; leases and the watchdog are renewed at this pace
 REOPEN_EVERY_MS = 2_000
@@ -36,17 +37,17 @@ class Runner:
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._reopen_ms = 0
-        self._hardware = Hardware(config)
-        for source in self._hardware.inputs():
-            self._open(source)
-        hardware = self._hardware
+        self._opening: set[Input] = set()
+        self._hardware = hardware = Hardware(config)
+        for source in hardware.inputs():
+            self._opened(source, source.try_open())
         setup = Setup(
             door=config.door.id,
             readers=tuple(hardware.keypads),
-            contact=hardware.contact is not None,
+            contact="contact" in hardware.switches,
             handle_sensed=config.door.handle_sensed,
         )
-        ports = Ports(hardware.lock, hardware.clock, hardware.light, hardware.leaf_open(), config.has("camera"))
+        ports = Ports(hardware.lock, hardware.clock, hardware.signals, hardware.active("contact"), config.has("camera"))
         self._unit = Unit(setup, ports, DataFolder(config.data))
         self._beside = Beside()
         self._selector.register(self._beside, selectors.EVENT_READ, self._beside.finish)
@@ -73,11 +74,12 @@ class Runner:
             self.close()
 
     def start(self) -> None:
-        """Come up: boot record first, then the inputs that are not there."""
+        """Come up: boot record first, then the inputs that are not there and the alarms that are on already."""
         self._performer.start()
         for source in self._hardware.inputs():
             if source.port is None:
                 self._performer.feed(FaultChanged(source.fault, True))
+        self._feed_states()
 
     def turn(self) -> None:
         """Everything that is ready, then what time made due."""
@@ -88,6 +90,8 @@ class Runner:
         if now_ms >= self._reopen_ms:
             self._reopen_ms = now_ms + REOPEN_EVERY_MS
             self._reopen()
+        if self._hardware.signals.broken:
+            self._performer.feed(FaultChanged("light", True))
         self._performer.turn()
 
     def close(self) -> None:
@@ -111,16 +115,27 @@ class Runner:
 
     # ---- inputs
 
-    def _open(self, source: Input) -> bool:
-        if not try_open(source) or source.port is None:
-            return False
-        self._selector.register(source.port, selectors.EVENT_READ, partial(self._read, source))
-        return True
-
     def _reopen(self) -> None:
+        """Look for what is away, beside the loop: a driver may take seconds to find its device."""
         for source in self._hardware.inputs():
-            if source.port is None and self._open(source):
-                self._performer.feed(FaultChanged(source.fault, False))
+            if source.port is None and source not in self._opening:
+                self._opening.add(source)
+                self._beside.open(source.try_open, partial(self._reopened, source))
+
+    def _reopened(self, source: Input, port: Keypad | Scanner | Contact | None) -> None:
+        self._opening.discard(source)
+        if not self._opened(source, port):
+            return
+        if not any(other.port is None and other.fault == source.fault for other in self._hardware.inputs()):
+            self._performer.feed(FaultChanged(source.fault, False))
+        self._feed_states()
+
+    def _opened(self, source: Input, port: Keypad | Scanner | Contact | None) -> bool:
+        if port is None:
+            return False
+        source.port = port
+        self._selector.register(port, selectors.EVENT_READ, partial(self._read, source))
+        return True
 
     def _read(self, source: Input) -> None:
         if source.port is None:
@@ -134,9 +149,20 @@ class Runner:
             self._performer.feed(FaultChanged(source.fault, True))
             return
         for item in news:
-            if isinstance(item, str):
-                self._performer.feed(KeyPressed(source.name, item))
-            elif source is self._hardware.contact:
-                self._performer.feed(LeafMoved(item))
-            elif item:
-                self._performer.feed(ExitPressed())
+            event = source.event(item)
+            if event is not None:
+                self._feed(event)
+
+    def _feed_states(self) -> None:
+        """Levels that were there before anybody looked; what the door knows already changes nothing."""
+        for event in self._hardware.states():
+            self._feed(event)
+
+    def _feed(self, event: Event) -> None:
+        match event:
+            case KeyPressed():
+                self._hardware.signals.click()
+            case FaultChanged(fault="fire"):
+                # Nobody has to hear us while the fire alarm sounds.
+                self._hardware.signals.silence(event.on)
+        self._performer.feed(event)

@@ -80,6 +80,7 @@ class Upkeep:
             "clock": unit.clock.fault or not now.trusted,
             "offline": not self.linked and now.mono_ms - self._link_changed_ms >= OFFLINE_AFTER_MS,
             "trust": trust is None or (now.trusted and now.utc_s >= trust.expires - TRUST_WARN_S),
+            "hub_rollback": unit.session.rolled_back_to is not None,
             "lock": self._lease.overdue(now.mono_ms),
         }
         if unit.ports.camera:

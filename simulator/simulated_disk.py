@@ -14,7 +14,7 @@ from typing import Any
 from controller.codelist import Floors
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
-from controller.formats.event import ClockState, Event
+from controller.formats.event import ClockState, Event, Receipt
 from controller.formats.jwk import SigningKey
 
 
@@ -64,6 +64,11 @@ class _WatchedLog(EventLog):
     """The production log; what it wrote is shown to the world's witness."""
 
     card: SimulatedDisk
+
+    def start_over(self, receipt: Receipt, at_ms: int, clock: ClockState) -> list[Event]:
+        events = super().start_over(receipt, at_ms, clock)
+        self.card.appended(events, self)
+        return events
 
     def append(
         self, drafts: Iterable[Draft], kept: Mapping[str, object], at_ms: int, clock: ClockState, *, may_hold: bool

@@ -29,7 +29,7 @@ T = TypeVar("T")
 DERIVATION_MS = 30
 DISK_MS = 15
 IDLE_TURN_MS = 7_200_000  # a real loop turns every second; with nothing to do that only costs time
-RESTART_MS = 1_500
+WATCHFUL_TURN_MS = 60_000  # while the clock is doubtful or the disk fails
 LEASE_MAX_MS = int(LEASE_MAX_S * 1000)
 
 
@@ -283,7 +283,7 @@ class SimulatedDoor:
         if self.lock.released:
             wait_ms = min(wait_ms, 2_000)
         elif self.unit.log.held or not self.performer.now().trusted or self.unit.clock.fault:
-            wait_ms = min(wait_ms, 20_000)
+            wait_ms = min(wait_ms, WATCHFUL_TURN_MS)
         wait_ms = min(wait_ms, IDLE_TURN_MS)
         at_ms = self._true_ms() + wait_ms
         if self._true_ms() < self._next_turn_ms <= at_ms:

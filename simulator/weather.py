@@ -93,7 +93,7 @@ class Weather:
         self._note("ntp")
         self.clocks_touched = True
         door.clocks.ntp_off_ms = None if self.chance.random() < 0.5 else self._pick_offset()
-        self.at(self.now_ms() + self._between(HOUR_MS, 2 * DAY_MS), lambda: setattr(door.clocks, "ntp_off_ms", 0))
+        self.at(self.now_ms() + self._between(MINUTE_MS, 8 * HOUR_MS), lambda: setattr(door.clocks, "ntp_off_ms", 0))
 
     def rtc(self, door: SimulatedDoor) -> None:
         self._note("rtc")

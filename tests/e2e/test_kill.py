@@ -111,7 +111,7 @@ def hub_records(demo, pulses_by_life):
 
 def test_the_hub_has_exactly_what_the_door_recorded(demo, hub_records):
     with sqlite3.connect(demo.folders.data / "log.db") as log:
-        own = log.execute("SELECT seq, event, hash FROM record ORDER BY seq").fetchall()
+        own = log.execute("SELECT seq, event, hash FROM record ORDER BY log, seq").fetchall()
     assert [number for number, _, _ in own] == list(range(1, len(own) + 1))
     assert hub_records == own
 
