@@ -14,12 +14,21 @@ from hal.pins import Board
 from hal.ports import Sound, SoundName
 from hal.rhythm import Player, Rhythm, blinks
 
+BREAK_MS: Final = 10
+"""Silence before a sound, so that a click right behind another one is a second click and not a longer one."""
+
+
+def beeps(*on_off_ms: int) -> Rhythm[bool]:
+    """On, off, on, ... for that many ms each, after a short break."""
+    return Rhythm(((False, BREAK_MS), *blinks(*on_off_ms).steps))
+
+
 RHYTHMS: Final[dict[SoundName, Rhythm[bool]]] = {
-    "key": blinks(25),
-    "granted": blinks(700),  # one long: push
-    "refused": blinks(120, 120, 120, 120, 120),  # three short
-    "wait": blinks(350, 250, 350),  # two longer ones: no PIN is taken for a while
-    "fault": blinks(50, 50, 50, 50, 50, 50, 50, 50, 50),  # a rattle of five
+    "key": beeps(25),
+    "granted": beeps(700),  # one long: push
+    "refused": beeps(120, 120, 120, 120, 120),  # three short
+    "wait": beeps(350, 250, 350),  # two longer ones: no PIN is taken for a while
+    "fault": beeps(50, 50, 50, 50, 50, 50, 50, 50, 50),  # a rattle of five
     "silence": blinks(),
 }
 

@@ -32,6 +32,7 @@ SHELL = {
         "lease",
         "performer",
         "runner",
+        "signals",
         "unit",
         "upkeep",
         "views",

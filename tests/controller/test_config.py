@@ -70,6 +70,11 @@ def test_a_good_one(tmp_path: Path):
         ("[keypads.outside]", '[keypads."Out side"]', "[keypads.Out side]"),
         ("[keypads.outside]", "[keypads]", "[keypads.driver]"),
         ("[door]", "gpio = 1\n[door]", "[gpio]"),
+        ('device = "/dev', 'inside = 1\ndevice = "/dev', "[keypads.outside] inside"),
+        ("[door]", '[scanners.x]\ndriver = "serial"\n[door]', "[scanners.x] device"),
+        ("[door]", '[fire]\ndriver = "gpio"\npin = 22\n[door]', "[fire] pin"),
+        ("[door]", '[sound]\ndriver = "gpio"\npin = 17\n[door]', "[sound] pin"),
+        ("[door]", '[profile]\nname = "x"\n[door]', "[profile] board"),
         ("[door]", '[gpio]\nfactory = ""\n[door]', "[gpio] factory"),
     ],
 )
