@@ -16,6 +16,7 @@ from controller.config import load
 from controller.runner import Runner
 from simulator.keypad_line import KeypadLine
 from simulator.pins import SOCKET_VARIABLE, VirtualBoard
+from tests.hal.bench import eventually
 
 LINES = {"lock": 17, "contact": 23, "exit_button": 24, "light": 22, "sound": 27}
 SWITCHES = {"tamper": 5, "housing_button": 6, "fire": 13, "legacy": 19}
@@ -90,6 +91,10 @@ class WiredUnit:
 
     def press(self, name: str, pressed: bool) -> None:
         self.board.switch(SWITCHES[name], closed=pressed)
+
+    def until_low(self, line: int) -> bool:
+        """Wait, without turning the loop, for a line to fall."""
+        return eventually(lambda: not self.board.high(line))
 
     @property
     def faults(self) -> set[str]:
