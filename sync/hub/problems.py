@@ -31,6 +31,8 @@ CODES: dict[str, tuple[int, str]] = {
     "overlap": (409, "The room is held by another reservation"),
     "not_yet": (409, "The codes may not be shown yet"),
     "door_full": (409, "A door holds as many grants as it can"),
+    "bad_import": (422, "This file cannot be read at all"),
+    "upstream_failed": (502, "The other system did not answer as it should"),
     "too_large": (413, "The body is over 1 MiB"),
     "pin_space_low": (503, "No PIN is left"),
 }
