@@ -4,11 +4,10 @@ dictionaries, so that it can be backed up, restored and stopped between any two 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.formats import code_list, qr_pass
 from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, QrEntry
@@ -21,7 +20,7 @@ from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
 from controller.formats.trust import Trust, TrustKey
 from sync.hub.codes import draw_pin
 from sync.hub.collector import Append, Fork, Gap, LogEnd, next_receipt_number, place, read_batch
-from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, next_number
+from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, needs_refresh, next_number
 from sync.hub.windows import Booking, RoomWays, openings
 from sync.topics import split, topic
 
@@ -64,7 +63,6 @@ class HubDoor:
     reported_receipt: int = 0
     version: int = 0
     content: str = ""
-    refresh_s: int = 0
     published_ms: int = 0
     envelope: bytes | None = None
     issued: CodeList | None = None
@@ -80,6 +78,17 @@ class HubStore:
     receipt_numbers: dict[str, int] = field(default_factory=dict)
     logs: dict[tuple[str, str], list[tuple[str, bytes]]] = field(default_factory=dict)
     forks: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> HubStore:
+        """Apart from this one; what never changes is shared."""
+        return HubStore(
+            reservations={ref: replace(each) for ref, each in self.reservations.items()},
+            doors={door: replace(each) for door, each in self.doors.items()},
+            number=self.number,
+            receipt_numbers=dict(self.receipt_numbers),
+            logs={name: list(records) for name, records in self.logs.items()},
+            forks=dict(self.forks),
+        )
 
 
 class SimulatedHub:
@@ -98,6 +107,7 @@ class SimulatedHub:
         self.up = True
         self.epoch = 1
         self.group_keys: dict[str, bytes] = {}
+        self.pins: set[bytes] = set()  # every PIN there ever was, for those who look where one should not be
         self._publish = publish
         self._now_ms = now_ms
         self._chance = chance
@@ -149,6 +159,7 @@ class SimulatedHub:
         self._check_overlap(room, kind, booked)
         alive = {each.pin for each in self.store.reservations.values() if each.booked[1] + 30 * 86_400 > self.now_s}
         pin = draw_pin(6, alive, lambda below: int(self._chance.random() * below))
+        self.pins.add(pin.encode())
         credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
         made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, **more)  # type: ignore[arg-type]
         made.qr = self._make_pass(made, credential)
@@ -174,7 +185,13 @@ class SimulatedHub:
     def due(self) -> None:
         """Daily refresh, and lists again to doors that are behind."""
         now_ms = self._now_ms()
-        self._renew([door for door in self.store.doors.values() if now_ms // 1000 >= door.refresh_s], daily=True)
+        now_s = now_ms // 1000
+        old = [
+            door
+            for door in self.store.doors.values()
+            if door.issued is None or needs_refresh(door.issued.issued, door.issued.refresh_after, now_s)
+        ]
+        self._renew(old, daily=True)
         for door in self.store.doors.values():
             if door.applied < door.version and now_ms - door.published_ms >= BEHIND_MS and door.envelope:
                 self._send(door, door.envelope)
@@ -240,11 +257,11 @@ class SimulatedHub:
 
     def backup(self) -> HubStore:
         """A copy of everything."""
-        return copy.deepcopy(self.store)
+        return self.store.copy()
 
     def restore(self, backup: HubStore) -> None:
         """Go on from an older copy."""
-        self.store = copy.deepcopy(backup)
+        self.store = backup.copy()
         for door in self.store.doors.values():
             door.content = ""
 
@@ -258,7 +275,7 @@ class SimulatedHub:
             if content == door.content and not daily:
                 continue
             self.store.number = number
-            door.version, door.content, door.refresh_s, door.issued = number, content, made.refresh_after, made
+            door.version, door.content, door.issued = number, content, made
             payload = code_list.dump(made)
             self.witness("list", payload)
             door.envelope = seal(payload, code_list.TYP, self._list_key)

@@ -41,6 +41,7 @@ DAY_S = 86_400
 HORIZON_BACK_S = DAY_S
 HORIZON_AHEAD_S = 21 * DAY_S
 REFRESH_S = DAY_S
+ISSUED_AHEAD_S = 120  # doors refuse to judge by a list dated further ahead of their clock
 VALID_S = 21 * DAY_S
 
 
@@ -105,6 +106,12 @@ def next_number(last: int, now_s: int, highest_reported: int) -> int:
     """The statement number after `last`. Never below the Unix second or what a door has seen, so that a hub restored
     from an old backup cannot fall behind its doors."""
     return max(last + 1, now_s, highest_reported + 1)
+
+
+def needs_refresh(issued: int, refresh_after: int, now_s: int) -> bool:
+    """Whether a list is due to be made anew: a day has passed, or it was dated while this hub's clock was ahead, and
+    doors will not judge by it until that time has come."""
+    return now_s >= refresh_after or issued > now_s + ISSUED_AHEAD_S
 
 
 def content_hash(code_list: CodeList) -> str:
