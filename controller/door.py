@@ -12,6 +12,7 @@ bucket), `decide` (the verdict), `passage` (who went through), `throttle` (one r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from controller import drafts
@@ -43,6 +44,7 @@ from controller.door_events import (
 )
 from controller.draft import Draft
 from controller.formats.code_list import Policy
+from controller.formats.errors import Refused
 from controller.formats.reasons import Reason
 from controller.keypad_entry import ATTENDED, SIGN_OUT, Entry
 from controller.keypads import Keypads
@@ -56,17 +58,22 @@ from controller.throttle import Throttle
 SHOWN_MS = 5_000  # how long an answer stays before the door looks idle again
 INSIDE_AFTER_S = 4 * 3600  # after this long past the window's end nobody is thought to be inside any more
 ATTENDED_MAX_S = 12 * 3600  # R004-30
+LEGACY, FIRE = "legacy_opened", "fire"
+LEAF_ALARMS = frozenset({"forced", "held_open"})
+LEGACY_MS = 10_000  # how long after the badge reader's contact moved an opening is that badge's
 STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal."""
+    """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
+    keypads are on the inner side and only sign out."""
 
     door: str
     readers: tuple[str, ...]
     contact: bool
     handle_sensed: bool
+    inside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,8 @@ class Door:
         self.faults: set[str] = set()
         self._keypads = Keypads(setup.readers)
         self._throttle = Throttle()
-        self._presentations = Presentations()
+        self._presentations = {side: Presentations() for side in (False, True)}  # outside and inside
+        self._legacy_ms: int | None = None
         self._undo: _Undo | None = None
         self._holding = False
         self._answer = _Answer()
@@ -197,6 +205,8 @@ class Door:
             case Refusal():
                 effects += self._note(Draft("trust", event.reason, detail={"what": event.what}), now)
             case FaultChanged():
+                if event.fault == LEGACY:
+                    self._legacy_ms = now.mono_ms
                 effects += self._records(self._fault(event.fault, event.on))
             case Released():
                 # Written down with the next record: a pulse of its own would be a third sync on the way in.
@@ -256,13 +266,15 @@ class Door:
         """A complete entry: refuse it at once, or spend a try and have its verifier derived."""
         if self._keypads.busy(reader):
             return []
+        if reader in self.setup.inside:
+            entry = replace(entry, function=SIGN_OUT)
         if not entry.in_grammar:
             return self._refuse(Verdict(Reason.MALFORMED, via="pin"), now)
         signing_out = entry.function == SIGN_OUT
         tries = 1 if signing_out else self._tries.left(now.mono_ms)
         reason = screen_pin(self.installed, len(entry.digits), tries)
         if reason is not None:
-            return self._signed_out(None, None, now) if signing_out else self._refuse(Verdict(reason, via="pin"), now)
+            return self._sign_out(None, now) if signing_out else self._refuse(Verdict(reason, via="pin"), now)
         assert self.installed is not None  # screen_pin answers list_missing otherwise
         derive = self._keypads.derive(reader, entry, self.installed.list.pin_kdf)
         if signing_out:
@@ -278,10 +290,7 @@ class Door:
             return [entry] if entry else []
         presented = PinPresented(event.verifier)
         if entry.function == SIGN_OUT:
-            found = self.installed.find(presented, now.utc_s)
-            return (
-                self._signed_out(found.grant.id, found.credential, now) if found else self._signed_out(None, None, now)
-            )
+            return self._sign_out(presented, now)
         verdict = self._decide(presented, now)
         if entry.function == ATTENDED:
             return self._attended(verdict, now)
@@ -290,9 +299,10 @@ class Door:
     # ---- QR
 
     def _qr_read(self, event: QrRead, now: Now) -> list[Effect]:
-        if not self._presentations.begins(event.text, now.mono_ms):
+        if not self._presentations[event.inside].begins(event.text, now.mono_ms):
             return []
-        return self._act(self._decide(QrPresented(event.text), now), now)
+        presented = QrPresented(event.text)
+        return self._sign_out(presented, now) if event.inside else self._act(self._decide(presented, now), now)
 
     # ---- verdicts
 
@@ -331,11 +341,16 @@ class Door:
             *self._show(Show("granted"), now),
         ]
 
-    def _signed_out(self, grant: str | None, credential: str | None, now: Now) -> list[Effect]:
+    def _sign_out(self, presented: PinPresented | QrPresented | None, now: Now) -> list[Effect]:
         """Sign-out answers alike to every input, and does something only for a grant that is inside."""
+        found = None
+        if self.installed is not None and presented is not None:
+            with suppress(Refused):  # a text that is no pass
+                found = self.installed.find(presented, now.utc_s)
         effects: list[Effect] = []
-        if grant in self.memory.inside and credential is not None:
-            effects.append(self._record([drafts.signed_out(grant, credential)], self.memory.went_out(grant)))
+        if found is not None and found.grant.id in self.memory.inside:
+            draft = drafts.signed_out(found.grant.id, found.credential, found.via)
+            effects.append(self._record([draft], self.memory.went_out(found.grant.id)))
         return [*effects, *self._show(Show("granted", "signed_out"), now)]
 
     def _attended(self, verdict: Verdict, now: Now) -> list[Effect]:
@@ -381,6 +396,9 @@ class Door:
     def _leaf_opened(self, now: Now) -> list[Effect]:
         unlocked = self.posture(now).state == "unlocked"
         entrants, other = self._passage.leaf_opened(now.mono_ms, self.policy.held_open_s * 1000, unlocked)
+        by_legacy = self._legacy_ms is not None and now.mono_ms - self._legacy_ms <= LEGACY_MS
+        if other is not None and by_legacy and (other.kind == "forced" or other.detail == {"by": "handle"}):
+            other = Draft("opened", detail={"by": "legacy"})
         # Who leaves was inside before whoever comes in by the same opening.
         if other is not None and other.kind == "out":
             other = self._attributed(other, now)
@@ -448,8 +466,8 @@ class Door:
         return [Hold(on)]
 
     def _fault(self, fault: str, on: bool) -> list[Draft]:
-        """Raised once, cleared once."""
-        if on == (fault in self.faults):
+        """Raised once, cleared once. While there is fire nobody is asked why a door stands open."""
+        if on == (fault in self.faults) or (on and fault in LEAF_ALARMS and FIRE in self.faults):
             return []
         (self.faults.add if on else self.faults.discard)(fault)
         return [Draft("fault_raised" if on else "fault_cleared", fault)]

@@ -51,9 +51,10 @@ class KeyPressed:
 
 @dataclass(frozen=True)
 class QrRead:
-    """The camera sees this text, now."""
+    """A camera or scanner sees this text, now; `inside` the room, where it can only sign out."""
 
     text: str = field(repr=False)
+    inside: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from controller.decide import Installed, Verdict
 from controller.draft import DetailValue, Draft
+from controller.formats.event import CredentialKind
 from controller.passage import Entrant
 from controller.posture import Posture
 
@@ -30,9 +31,9 @@ def went_in(entrant: Entrant, leaf: str) -> Draft:
     return Draft("in", None, entrant.grant, entrant.credential_id, entrant.credential, {"leaf": leaf})
 
 
-def signed_out(grant: str, credential: str) -> Draft:
-    """Somebody said with their PIN that they leave."""
-    return Draft("out", None, grant, credential, "pin", {"by": "sign_out", "attribution": "explicit"})
+def signed_out(grant: str, credential: str, via: CredentialKind) -> Draft:
+    """Somebody said with their PIN or QR that they leave."""
+    return Draft("out", None, grant, credential, via, {"by": "sign_out", "attribution": "explicit"})
 
 
 def went_out(draft: Draft, how: str, who: Entrant | None) -> Draft:

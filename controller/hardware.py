@@ -112,7 +112,7 @@ class Hardware:
         return Input(name, "keypad", partial(self._opened, part), partial(KeyPressed, name))
 
     def _scanner(self, name: str, part: Part) -> Input:
-        return Input(name, "scanner", partial(self._opened, part), QrRead)
+        return Input(name, "scanner", partial(self._opened, part), partial(QrRead, inside=part.inside))
 
     def _switch(self, name: str, part: Part) -> Input:
         # Not by its own name: a fire contact whose line is dead is no fire.

@@ -46,6 +46,7 @@ class Runner:
             readers=tuple(hardware.keypads),
             contact="contact" in hardware.switches,
             handle_sensed=config.door.handle_sensed,
+            inside=hardware.inside,
         )
         ports = Ports(hardware.lock, hardware.clock, hardware.signals, hardware.active("contact"), config.has("camera"))
         self._unit = Unit(setup, ports, DataFolder(config.data))

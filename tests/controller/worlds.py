@@ -98,6 +98,7 @@ class Bench:
     memory: Memory = field(default_factory=lambda: Memory(tries=10))
     contact: bool = True
     handle_sensed: bool = False
+    inside: frozenset[str] = frozenset()
     leaf_open: bool = False
     clock: ClockState = "synced"
     start_s: int = NOON
@@ -106,7 +107,7 @@ class Bench:
     effects: list[Effect] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        setup = Setup("hall-1", ("outside", "second"), self.contact, self.handle_sensed)
+        setup = Setup("hall-1", ("outside", "second"), self.contact, self.handle_sensed, self.inside)
         self.door = Door(setup, self.memory, self.installed, self.now(), self.leaf_open)
 
     def now(self) -> Now:

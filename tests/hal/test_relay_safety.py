@@ -69,8 +69,8 @@ def holder(folder: Path, after: str = WAIT) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         assert process.stdout.readline() == "released\n"
         yield process
     finally:
