@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from controller.door_events import Now
+from controller.draft import Draft
 from controller.eventlog import HELD_RECORDS
 from controller.formats.event import GENESIS, Event, chain
 from hal.ports import LEASE_MAX_S
+from simulator.judge import as_grant, expected
 from simulator.simulated_door import SimulatedDoor
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class Seen:
     attended_until_ms: int = -1
 
 
+RIGHT_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 # Six digits that stand alone: inside a timestamp or base64 they are chance.
 LOOKS_LIKE_PIN = re.compile(rb"(?<![0-9A-Za-z_-])[0-9]{6}(?![0-9A-Za-z_-])")
 
@@ -153,25 +158,29 @@ def no_release_without_record(world: World, door: SimulatedDoor, seen: Seen) -> 
     return None
 
 
-def grant_in_window(world: World, door: SimulatedDoor, now: Now, grant: str) -> str | None:
-    """A grant is given only inside a window of the newest valid statement the door has, by the clock it trusts."""
-    assert door.performer is not None
-    installed = door.performer.door.installed
-    if installed is None:
-        return "granted without a list"
-    now_s = now.utc_s
-    listed = installed.grants.get(grant)
-    if listed is None:
-        shown = world.passes.get(grant)
-        if shown is None:
-            return f"{grant} is in no list and on no pass"
-        if shown.number <= installed.list.version:
-            return "a pass older than the list stood alone"
-        return None if shown.start_s <= now_s < shown.until_s else "a pass opened outside its window"
-    if not now.trusted or now_s < installed.list.issued - 120:
-        return None if listed.offline_ok else "granted without a trusted clock"
-    inside = any(start <= now_s < end for start, end in listed.windows)
-    return None if inside else f"granted at {now_s} outside {listed.windows}"
+def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Draft) -> str | None:
+    """A verdict is what the newest valid statement at the door says at the time the door trusts, whatever the link
+    does: no grant outside a window, no refusal inside one."""
+    assert door.performer is not None and draft.grant is not None
+    core = door.performer.door
+    if core.installed is None:
+        return f"{draft.kind} without a list"
+    code_list = core.installed.list
+    grant = core.installed.grants.get(draft.grant)
+    if grant is None:
+        shown = world.passes.get(draft.grant)
+        if shown is None or draft.credential != "pass":
+            return f"{draft.grant} is in no list and on no pass"
+        if shown.number <= code_list.version or now.utc_s >= code_list.valid_until or not shown.may_stand_alone:
+            return "a pass stood alone that may not"
+        grant = as_grant(shown)
+    uses = core.memory.use_counts().get(draft.grant, 0) if draft.kind == "refused" else 0
+    right = expected(code_list, grant, now, core.posture(now).state, uses)
+    given = draft.reason or "granted"
+    # A code that is no staff code, tried as one, is recorded as the unknown code it is there.
+    if given == right or (given == "unknown_code" and right == "granted"):
+        return None
+    return f"{draft.grant}: {given} at {now.utc_s}, should be {right} {grant.windows}"
 
 
 def one_renter_a_room(world: World, door: SimulatedDoor, now: Now, grant: str) -> str | None:
@@ -208,3 +217,43 @@ def follows(seen: Seen, event: Event, data: bytes) -> str | None:
     seen.seq, seen.hash = event.seq, chain(seen.hash, data)
     seen.data[event.log, event.seq] = data
     return None
+
+
+def opening_recorded(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """Leaving is never refused, and no opening of the leaf goes unrecorded while the unit runs."""
+    if door.performer is None:
+        return None
+    recorded = seen.last is not None and seen.last_ms == world.now_ms
+    return (
+        None if recorded or door.unit is None or door.unit.lost_records else "the leaf opened and nothing was written"
+    )
+
+
+def good_clock_is_believed(world: World, door: SimulatedDoor) -> str | None:
+    """A linked door whose own clock is within 60 s of the hub never reports `floor`, while the hub's clock has never
+    been wrong."""
+    off_ms = door.clocks.ntp_off_ms
+    settled = world.now_ms - door.clocks.changed_ms > 10 * RIGHT_MS
+    if door.performer is None or world.weather.hub_clock_touched or not door.linked or not settled:
+        return None
+    right = off_ms is not None and abs(off_ms) < RIGHT_MS
+    state = door.performer.now().clock
+    return f"clock {state} with NTP {off_ms} ms off" if right and state in {"floor", "bad"} else None
+
+
+def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
+    """A wrong hub clock locks nobody out for longer than it is wrong: as long again and an hour after it is right, a
+    linked door whose NTP is right tells the right time."""
+    wrong_ms, right_since_ms = world.hub_clock_wrong
+    quiet_ms = world.now_ms - max(right_since_ms, door.clocks.changed_ms, door.linked_since_ms)
+    if (
+        door.performer is None
+        or not world.weather.hub_clock_touched
+        or not door.linked
+        or quiet_ms < wrong_ms + HOUR_MS
+    ):
+        return None
+    now = door.performer.now()
+    if door.clocks.ntp_off_ms != 0 or (now.trusted and abs(now.utc_ms - world.now_ms) <= 2 * RIGHT_MS):
+        return None
+    return f"clock {now.clock}, {(now.utc_ms - world.now_ms) // 1000} s off, {quiet_ms // 60_000} min after"

@@ -77,8 +77,8 @@ class _WatchedLog(EventLog):
         events = super().append(drafts, kept, at_ms, clock, may_hold=may_hold)
         self.card.appended(events, self)
         for draft in drafts:
-            if draft.kind == "granted":
-                self.card.granted(draft)
+            if draft.kind in {"granted", "refused"} and draft.grant is not None and "count" not in draft.detail:
+                self.card.decided(draft)
         return events
 
 
@@ -92,7 +92,7 @@ class SimulatedDisk:
         self.corrupt_log = False
         self.lied = False
         self.appended: Callable[[list[Event], EventLog], None] = lambda _events, _log: None
-        self.granted: Callable[[Draft], None] = lambda _draft: None
+        self.decided: Callable[[Draft], None] = lambda _draft: None
         self.opened: Callable[[EventLog], None] = lambda _log: None
         self._key = key
         self._entropy = entropy

@@ -39,10 +39,24 @@ class SimulatedClocks:
     def __init__(self, true_ms: Callable[[], int]) -> None:
         self._true_ms = true_ms
         self.boot = 0
+        self.changed_ms = 0
         self._booted_ms = 0
-        self.ntp_off_ms: int | None = 0
-        self.rtc_off_ms: int | None = 0
+        self._ntp_off_ms: int | None = 0
+        self._rtc_off_ms: int | None = 0
         self.drift_ppm = 0
+
+    @property
+    def ntp_off_ms(self) -> int | None:
+        """How far off NTP is; None when there is none."""
+        return self._ntp_off_ms
+
+    def set_ntp(self, off_ms: int | None) -> None:
+        """Make NTP wrong, right (0) or gone."""
+        self._ntp_off_ms, self.changed_ms = off_ms, self._true_ms()
+
+    def set_rtc(self, off_ms: int | None) -> None:
+        """Make the clock chip wrong, right (0) or dead."""
+        self._rtc_off_ms, self.changed_ms = off_ms, self._true_ms()
 
     def power_on(self) -> None:
         """A new boot: the monotonic clock starts again."""
@@ -54,10 +68,10 @@ class SimulatedClocks:
         return elapsed_ms + elapsed_ms * self.drift_ppm // 1_000_000
 
     def ntp_ms(self) -> int | None:
-        return None if self.ntp_off_ms is None else self._true_ms() + self.ntp_off_ms
+        return None if self._ntp_off_ms is None else self._true_ms() + self._ntp_off_ms
 
     def rtc_ms(self) -> int | None:
-        return None if self.rtc_off_ms is None else self._true_ms() + self.rtc_off_ms
+        return None if self._rtc_off_ms is None else self._true_ms() + self._rtc_off_ms
 
     def boot_id(self) -> str:
         return f"boot-{self.boot}"
@@ -141,6 +155,8 @@ class SimulatedDoor:
         self.performer: Performer | None = None
         self.power = False
         self.linked = False
+        self.linked_since_ms = 0
+        self.opened: Callable[[], None] = lambda: None  # told right after the leaf moved away from the frame
         self._broker = broker
         self._true_ms = true_ms
         self._schedule = schedule
@@ -244,6 +260,7 @@ class SimulatedDoor:
         if not self.leaf_open:
             self.leaf_open = True
             self.feed(LeafMoved(True))
+            self.opened()
 
     def close_leaf(self) -> None:
         if self.leaf_open:
@@ -338,6 +355,8 @@ class SimulatedDoor:
 
     def _say(self, message: Deliver | Link) -> None:
         if isinstance(message, Link):
+            if message.up and not self.linked:
+                self.linked_since_ms = self._true_ms()
             self.linked = message.up
         life = self.life
         heard: Callable[[Performer], None] = lambda performer: performer.heard("sync", message, lambda _m: None)  # noqa: E731

@@ -48,7 +48,6 @@ class Weather:
     set_hub_clock: Callable[[int], None]
     severity: float
     counts: dict[str, int] = field(default_factory=dict)
-    clocks_touched: bool = False
     hub_clock_touched: bool = False
     _backups: list[HubStore] = field(default_factory=list)
 
@@ -91,15 +90,13 @@ class Weather:
 
     def ntp(self, door: SimulatedDoor) -> None:
         self._note("ntp")
-        self.clocks_touched = True
-        door.clocks.ntp_off_ms = None if self.chance.random() < 0.5 else self._pick_offset()
-        self.at(self.now_ms() + self._between(MINUTE_MS, 8 * HOUR_MS), lambda: setattr(door.clocks, "ntp_off_ms", 0))
+        door.clocks.set_ntp(None if self.chance.random() < 0.5 else self._pick_offset())
+        self.at(self.now_ms() + self._between(MINUTE_MS, 8 * HOUR_MS), lambda: door.clocks.set_ntp(0))
 
     def rtc(self, door: SimulatedDoor) -> None:
         self._note("rtc")
-        self.clocks_touched = True
-        door.clocks.rtc_off_ms = None if self.chance.random() < 0.5 else self._pick_offset()
-        self.at(self.now_ms() + self._between(HOUR_MS, 2 * DAY_MS), lambda: setattr(door.clocks, "rtc_off_ms", 0))
+        door.clocks.set_rtc(None if self.chance.random() < 0.5 else self._pick_offset())
+        self.at(self.now_ms() + self._between(HOUR_MS, 2 * DAY_MS), lambda: door.clocks.set_rtc(0))
 
     def disk_full(self, door: SimulatedDoor) -> None:
         self._note("disk_full")

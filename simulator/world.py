@@ -86,6 +86,8 @@ class World:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._hub_off_ms = 0
+        self._hub_wrong_since_ms = 0
+        self.hub_clock_wrong = (0, 0)  # for how long it was wrong, and since when it is right
         self._digest = hashlib.sha256()
         self._keys = self._chance("keys")
         rooms, self.entrances = lay_out(doors)
@@ -129,8 +131,17 @@ class World:
         self.report.weather = Counter(self.weather.counts)
         return self.report
 
+    @property
+    def hub_clock_off_ms(self) -> int:
+        """How wrong the hub's clock is now."""
+        return self._hub_off_ms
+
     def set_hub_clock(self, off_ms: int) -> None:
         """Make the hub's clock wrong by so much, or right again (0)."""
+        if off_ms and not self._hub_off_ms:
+            self._hub_wrong_since_ms = self.now_ms
+        elif self._hub_off_ms and not off_ms:
+            self.hub_clock_wrong = (self.now_ms - self._hub_wrong_since_ms, self.now_ms)
         self._hub_off_ms = off_ms
 
     def _check_touched(self) -> None:
@@ -162,12 +173,13 @@ class World:
         seen.durable = log.end.seq - log.held
         seen.touched_ms = self.now_ms
 
-    def _granted(self, door: SimulatedDoor, draft: Draft) -> None:
-        """Somebody was let in: by the witness's own reckoning, rightly so?"""
+    def _decided(self, door: SimulatedDoor, draft: Draft) -> None:
+        """Somebody known was let in or refused: by the witness's own reckoning, rightly so?"""
         assert draft.grant is not None
         now = door.performer.now() if door.performer else None
         if now is not None:
-            self._must("grant_in_window", invariants.grant_in_window(self, door, now, draft.grant))
+            self._must("verdict_follows_list", invariants.verdict_follows_list(self, door, now, draft))
+        if now is not None and draft.kind == "granted":
             self._must("one_renter_a_room", invariants.one_renter_a_room(self, door, now, draft.grant))
 
     def _log_opened(self, door: SimulatedDoor, log: EventLog) -> None:
@@ -220,9 +232,10 @@ class World:
         disk.trust = self.hub.trust()
         unit = SimulatedDoor(door, disk, self.broker, lambda: self.now_ms, self._later, self._chance(f"{door}/door"))
         self.doors[door], self.seen[door] = unit, Seen()
-        disk.granted = lambda draft: self._granted(unit, draft)
+        disk.decided = lambda draft: self._decided(unit, draft)
         disk.appended = lambda events, log: self._appended(unit, events, log)
         disk.opened = lambda log: self._log_opened(unit, log)
+        unit.opened = lambda: self._must("opening_recorded", invariants.opening_recorded(self, unit, self.seen[door]))
         unit.lock.driven = lambda: self._must(
             "no_release_without_record", invariants.no_release_without_record(self, unit, self.seen[door])
         )
@@ -235,6 +248,9 @@ class World:
     def _hub_turn(self) -> None:
         if self.hub.up:
             self.hub.due()
+        for door in self.doors.values():
+            self._must("good_clock_is_believed", invariants.good_clock_is_believed(self, door))
+            self._must("wrong_hub_clock_passes", invariants.wrong_hub_clock_passes(self, door))
         self.at(self.now_ms + HUB_TURN_MS, self._hub_turn)
 
     def _to_hub(self, topic: str, payload: bytes) -> None:
