@@ -246,12 +246,9 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
     linked door whose NTP is right tells the right time."""
     wrong_ms, right_since_ms = world.hub_clock_wrong
     quiet_ms = world.now_ms - max(right_since_ms, door.clocks.changed_ms, door.linked_since_ms)
-    if (
-        door.performer is None
-        or not world.weather.hub_clock_touched
-        or not door.linked
-        or quiet_ms < wrong_ms + HOUR_MS
-    ):
+    if door.performer is None or not world.weather.hub_clock_touched or not door.linked or world.hub_clock_off_ms:
+        return None
+    if quiet_ms < wrong_ms + HOUR_MS:
         return None
     now = door.performer.now()
     if door.clocks.ntp_off_ms != 0 or (now.trusted and abs(now.utc_ms - world.now_ms) <= 2 * RIGHT_MS):
