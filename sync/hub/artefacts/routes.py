@@ -10,7 +10,6 @@ GET /v1/reservations/{ref}/credentials/{id}/sms.txt     at most 160 characters o
 
 # No `from __future__ import annotations` here: FastAPI reads the annotations of the routes inside the function.
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -22,7 +21,8 @@ from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.sheet import Sheet
 from sync.hub.artefacts.sms import sms
 from sync.hub.bodies import REF
-from sync.hub.models import Client
+from sync.hub.clients import Caller
+from sync.hub.gate import Gate
 from sync.hub.problems import documented
 
 Artefact = Literal["qr.svg", "qr.png", "sheet.pdf", "sheet.html", "sheet.txt", "sms.txt"]
@@ -37,8 +37,8 @@ MEDIA_TYPES: dict[Artefact, str] = {
 }
 
 
-def artefact_routes(desk: Desk, booker: Callable[..., Client], now: Callable[[], int]) -> APIRouter:
-    """The routes; `booker` is the dependency that answers who calls, `now` gives UTC seconds."""
+def artefact_routes(desk: Desk, gate: Gate) -> APIRouter:
+    """The routes, for clients with scope `reservations`."""
     routes = APIRouter(tags=["artefacts"])
 
     @routes.get(
@@ -53,7 +53,7 @@ def artefact_routes(desk: Desk, booker: Callable[..., Client], now: Callable[[],
         },
     )
     def get_artefact(
-        client: Annotated[Client, Depends(booker)],
+        caller: Annotated[Caller, Depends(gate.needs("reservations"))],
         ref: Annotated[str, Path(pattern=REF, description="The caller's own number of the reservation")],
         credential: Annotated[str, Path(pattern=REF, description="A credential's id, as the reservation shows it")],
         artefact: Artefact,
@@ -61,10 +61,10 @@ def artefact_routes(desk: Desk, booker: Callable[..., Client], now: Callable[[],
     ) -> Response:
         """One code in the form in which it reaches its holder: picture, print, page, text or SMS. Holds codes, so it
         is refused with `not_yet` before `reveal_at` and noted as a reveal."""
-        sheet = desk.sheet(client.id, ref, credential, now(), language)
+        sheet = desk.sheet(caller.id, ref, credential, gate.now(), language)
         # A code belongs neither in a browser's cache nor in a proxy's.
         headers = {"Cache-Control": "no-store"}
-        return Response(render(artefact, sheet, now()), media_type=MEDIA_TYPES[artefact], headers=headers)
+        return Response(render(artefact, sheet, gate.now()), media_type=MEDIA_TYPES[artefact], headers=headers)
 
     return routes
 

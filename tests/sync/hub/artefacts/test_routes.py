@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -11,6 +11,7 @@ from controller.camera.reader import read
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import HouseRules, RoomWords
 from sync.hub.artefacts.routes import MEDIA_TYPES, artefact_routes
+from sync.hub.gate import Gate
 from sync.hub.models import ApiEntry
 from sync.hub.problems import install
 from tests.sync.hub.conftest import HOUR, NOW, ROOM_A, wish
@@ -32,11 +33,7 @@ def clock():
 def http(service, sessions, keyring, clock):
     app = FastAPI()
     install(app)
-
-    def booker(authorization: str = Header()):
-        return service.client_of(authorization.removeprefix("Bearer "))
-
-    app.include_router(artefact_routes(Desk(sessions, keyring, RULES), booker, lambda: clock.now))
+    app.include_router(artefact_routes(Desk(sessions, keyring, RULES), Gate(service, lambda: clock.now)))
     client = TestClient(app)
     client.headers["Authorization"] = f"Bearer {service.new_token('booking')}"
     return client
