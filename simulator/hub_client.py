@@ -47,7 +47,8 @@ class HubClient:
         events: list[Json] = []
         after = 0
         while page := self._call("GET", f"/v1/events?after={after}&limit={PAGE}"):
-            events += page["events"]
+            # The hub's own events (a list was delivered, a code may be shown) are in the same feed.
+            events += [event for event in page["events"] if not event["id"].startswith("hub/")]
             after = page["next"]
             if len(page["events"]) < PAGE:
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from typing import Any, Literal
 
 from sqlalchemy import delete, select
@@ -16,10 +17,11 @@ from sqlalchemy.orm import Session
 from controller.formats.code_list import Policy
 from controller.formats.encoding import b64, canonical, parse_object
 from controller.formats.errors import Refused
-from sync.hub.codes import Randomness, pin_rule
+from sync.hub import policies
+from sync.hub.codes import DAY_S, pin_rule
+from sync.hub.credentials import Minter
 from sync.hub.database import Base
 from sync.hub.issuer import TRAVELLING
-from sync.hub.keys import Keyring
 from sync.hub.models import (
     Client,
     Delivery,
@@ -29,12 +31,14 @@ from sync.hub.models import (
     Grant,
     GrantBooking,
     PinSet,
+    PolicyVersion,
     Reservation,
     Room,
     TownService,
     Verifier,
     Way,
 )
+from sync.hub.policies import Decision
 from sync.hub.town import Town
 
 GROUP_KEY_BYTES = 32
@@ -54,24 +58,50 @@ class Change:
     fields: Mapping[str, Any]
 
 
-def apply_town(
-    session: Session, town: Town, keyring: Keyring, chance: Randomness, now: int, *, dry_run: bool = False
-) -> list[Change]:
+def apply_town(minter: Minter, town: Town, *, dry_run: bool = False) -> list[Change]:
     """Bring the database in line with `town` and return what changes; `dry_run` only says so.
 
     Raises Refused `grants_remain` when a room with reservations to come would go, or lose a door without getting
     another one (R002-29), and `pin_length_fixed` when a PIN set would get another length."""
+    session, now = minter.session, minter.now
     wanted, present = _wanted(town), {table: _present(session, table) for table in TABLES}
     _check_pin_sets(wanted, present)
     _check_remaining_grants(session, wanted[Way], present[Way], now)
+    decision = _decision(town)
+    versions = [
+        version
+        for table in policies.VERSIONED
+        for version in policies.versions(table, wanted[table], present[table], decision, now)
+    ]
     changes = [change for table in TABLES for change in _changes(table, wanted[table], present[table])]
+    changes += _postponed(session, versions)
     if not dry_run:
         for table in reversed(TABLES):
             for gone in present[table].keys() - wanted[table].keys():
                 _remove(session, table, gone)
         for table in TABLES:
             for name, row in wanted[table].items():
-                _put(session, table, name, row, keyring, chance)
+                _put(minter, table, name, row)
+        session.flush()
+        policies.keep(session, versions, now)
+    return changes
+
+
+def _decision(town: Town) -> Decision:
+    """The file's decision; a date means its first instant in UTC."""
+    day = town.decision.effective
+    effective = None if day is None else int(datetime.combine(day, time(), UTC).timestamp())
+    return Decision(effective, town.decision.reference)
+
+
+def _postponed(session: Session, versions: list[PolicyVersion]) -> list[Change]:
+    """The versions of a later date that are not waiting already."""
+    changes: list[Change] = []
+    for version in versions:
+        known = session.get(PolicyVersion, (version.subject, version.since))
+        if not version.applied and (known is None or known.content != version.content):
+            fields = {"since": version.since, **version.content}
+            changes.append(Change("add", PolicyVersion.__tablename__, version.subject, fields))
     return changes
 
 
@@ -80,10 +110,11 @@ def _wanted(town: Town) -> dict[type[Base], Rows]:
     for name, service in town.services.items():
         rows[TownService][name,] = {"name": service.name}
     for name, client in town.clients.items():
-        rows[Client][name,] = {"service": client.service, "scopes": list(client.scopes)}
+        rows[Client][name,] = {"service": client.service, "owner": client.owner, "scopes": list(client.scopes)}
     for name, plan in town.pin_sets.items():
         digits, _ = pin_rule(plan.live, plan.tries)
-        rows[PinSet][name,] = {"digits": digits, "memory_kib": plan.memory_kib, "iterations": plan.iterations}
+        costs = {"memory_kib": plan.memory_kib, "iterations": plan.iterations}
+        rows[PinSet][name,] = {"digits": digits, "live": plan.live, **costs}
     for name, building in town.buildings.items():
         policy = _as_stored(town.door_policy(building.policy, building.pin_set))
         group = f"entrances:{name}"
@@ -101,6 +132,10 @@ def _wanted(town: Town) -> dict[type[Base], Rows]:
             "time_zone": room.time_zone,
             "before_s": 60 * room.margin_before_min,
             "after_s": 60 * room.margin_after_min,
+            "owner": room.owner,
+            "rivals": list(town.rivals(name)),
+            "opening_hours": {day: [each.split("-") for each in hours] for day, hours in room.opening_hours.items()},
+            "reveal_s": DAY_S * int(room.reveal.strip("PD")),
         }
         rows[Way] |= {(room_id, door): {"place": place} for place, door in enumerate(town.ways(name))}
     return rows
@@ -114,13 +149,24 @@ def _as_stored(policy: Policy) -> Row:
 # What the file decides of a row; everything else in it is kept.
 DECIDED = {
     TownService: ("name",),
-    Client: ("service", "scopes"),
-    PinSet: ("digits", "memory_kib", "iterations"),
+    Client: ("service", "owner", "scopes"),
+    PinSet: ("digits", "live", "memory_kib", "iterations"),
     DoorGroup: ("shared", "pin_set", "policy"),
-    Room: ("service", "door_group", "time_zone", "before_s", "after_s"),
+    Room: (
+        "service",
+        "door_group",
+        "time_zone",
+        "before_s",
+        "after_s",
+        "owner",
+        "rivals",
+        "opening_hours",
+        "reveal_s",
+    ),
     Door: ("door_group",),
     Way: ("place",),
 }
+FIXED = ("digits", "memory_kib", "iterations")
 
 
 def _names(table: type[Base]) -> tuple[str, ...]:
@@ -147,7 +193,7 @@ def _changes(table: type[Base], wanted: Rows, present: Rows) -> list[Change]:
 def _check_pin_sets(wanted: Mapping[type[Base], Rows], present: Mapping[type[Base], Rows]) -> None:
     for name, row in wanted[PinSet].items():
         before = present[PinSet].get(name, row)
-        if row != before:
+        if any(row[field] != before[field] for field in FIXED):
             text = f"has PINs of {before['digits']} digits; length and derivation change only with a re-key"
             raise Refused("pin_length_fixed", f"[pin_sets.{name[0]}]", text)
     for name, row in wanted[DoorGroup].items():
@@ -183,17 +229,16 @@ def _remove(session: Session, table: type[Base], name: tuple[str, ...]) -> None:
     session.flush()
 
 
-def _put(
-    session: Session, table: type[Base], name: tuple[str, ...], row: Row, keyring: Keyring, chance: Randomness
-) -> None:
-    found = session.get(table, name)
+def _put(minter: Minter, table: type[Base], name: tuple[str, ...], row: Row) -> None:
+    found = minter.session.get(table, name)
     if found is None:
+        chance = minter.chance
         made: Row = {}
         if table is Door:
-            made = {"salt": b64(chance.take_bytes(SALT_BYTES))}
+            made = {"salt": b64(minter.derivations.once(f"salt {name[0]}", lambda: chance.take_bytes(SALT_BYTES)))}
         elif table is DoorGroup:
-            made = {"sealed_key": keyring.seal(chance.take_bytes(GROUP_KEY_BYTES), f"group {name[0]}")}
-        session.add(table(**dict(zip(_names(table), name, strict=True)), **row, **made))
+            made = {"sealed_key": minter.keyring.seal(chance.take_bytes(GROUP_KEY_BYTES), f"group {name[0]}")}
+        minter.session.add(table(**dict(zip(_names(table), name, strict=True)), **row, **made))
         return
     for field, value in row.items():
         if getattr(found, field) != value:

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from controller.formats.code_list import Kind, Language
+from sync.hub.answers import Answer, Code
 from sync.hub.issuer import GrantState
+from sync.hub.occurrences import MAX_WINDOWS, Days, Hours, Pattern, Series, Weekday
 from sync.hub.personal_data import refuse_personal_data
-from sync.hub.reservations import MAX_WINDOWS, Method, Wish
-from sync.hub.service import Answer
+from sync.hub.reservations import Method, Wish
 
 REF = r"^[A-Za-z0-9_.:~-]{1,100}$"
 _DURATION = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,3})M)?)?")
@@ -48,13 +49,17 @@ def duration_s(text: str) -> int:
 Instant = Annotated[AwareDatetime, AfterValidator(_whole_minute)]
 Reference = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 RoomId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+ClockHours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What comes in: unknown members are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class Window(_Body):
+class Window(Body):
     """Booked time, with offset, whole minutes, `start < end`; margins are added by the hub."""
 
     start: Instant
@@ -65,16 +70,50 @@ class Window(_Body):
             raise ValueError("a window ends after it starts")
 
 
-class Holder(_Body):
+class Holder(Body):
     """Who the reservation is for: a reference that means nothing to the hub."""
 
     ref: Reference
     kind: Literal["person", "association", "company", "staff"]
 
 
-class ReservationBody(_Body):
-    """A reservation. `revision` rises with every change; `reveal` is how long before the first window the codes may
-    be shown (`P2D`), at once when null or zero; `replaces` is a reservation whose place and codes this one takes."""
+class SeriesBody(Body):
+    """Repeated windows: the first one in the room's own time, without offset, and an RRULE (RFC 5545) with COUNT or
+    UNTIL; `exdates` are local dates left out. 20:00 stays 20:00 over clock changes."""
+
+    start: Annotated[str, Field(max_length=16, examples=["2026-09-07T20:00"])]
+    end: Annotated[str, Field(max_length=16, examples=["2026-09-07T22:00"])]
+    rrule: Annotated[str, Field(max_length=300, examples=["FREQ=WEEKLY;COUNT=30"])]
+    exdates: Annotated[tuple[Day, ...], Field(max_length=MAX_WINDOWS, examples=[["2026-12-28"]])] = ()
+
+    def pattern(self) -> Series:
+        """The same as the hub understands it."""
+        return Series(self.start, self.end, self.rrule, self.exdates)
+
+
+class LongTermBody(Body):
+    """A rental of months: local dates, both included, at weekly hours (all day and night without). Its code changes at
+    least every 90 days; old and new overlap by 7 days."""
+
+    start: Annotated[Day, Field(examples=["2026-09-01"])]
+    end: Annotated[Day, Field(examples=["2027-06-30"])]
+    hours: Annotated[
+        dict[Weekday, Annotated[tuple[ClockHours, ...], Field(max_length=8)]],
+        Field(examples=[{"mon": ["08:00-18:00"]}]),
+    ] = {}
+
+    def pattern(self) -> Hours:
+        """The same as the hub understands it."""
+        weekly = {day: tuple(tuple(each.split("-")) for each in hours) for day, hours in self.hours.items()}
+        return Hours(self.start, self.end, weekly)
+
+
+class ReservationBody(Body):
+    """A reservation. `revision` rises with every change. Booked time is `windows` (instants), `series`, `dates` (the
+    room's opening hours of these days) and `long_term`, together at most 400 windows (750 with `long_term`). `reveal`
+    is how long before the first window the codes may be shown (`P2D`; `PT0M` at once), as the room says when null.
+    `replaces` is a reservation whose place and codes this one takes; reservations that name the same `share_group` may
+    hold a room together; `max_uses` bounds the entries."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -101,31 +140,47 @@ class ReservationBody(_Body):
     category: Kind = "renter"
     rooms: Annotated[tuple[RoomId, ...], Field(max_length=50)] = ()
     windows: Annotated[tuple[Window, ...], Field(max_length=MAX_WINDOWS)] = ()
+    series: Annotated[tuple[SeriesBody, ...], Field(max_length=20)] = ()
+    dates: Annotated[tuple[Day, ...], Field(max_length=MAX_WINDOWS)] = ()
+    long_term: LongTermBody | None = None
     holder: Holder
     methods: Annotated[tuple[Method, ...], Field(min_length=1, max_length=2)] = ("pin", "qr")
     reveal: Annotated[str, AfterValidator(_duration)] | None = None
     language: Language = "nl"
     correlation: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")], Reference], Field(max_length=10)] = {}
     replaces: Annotated[str, Field(pattern=REF)] | None = None
+    share_group: Reference | None = None
+    max_uses: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
 
     def wish(self, ref: str) -> Wish:
         """The same as the hub understands it. Raises Refused `personal_data_refused`."""
         texts = [("ref", ref), ("holder.ref", self.holder.ref), ("replaces", self.replaces or "")]
+        texts += [("share_group", self.share_group or "")]
         refuse_personal_data(texts + [(f"correlation.{name}", text) for name, text in self.correlation.items()])
-        reveal_s = duration_s(self.reveal) if self.reveal is not None else 0
         return Wish(
             revision=self.revision,
             state=self.state,
             kind=self.category,
             rooms=self.rooms,
             windows=tuple((int(each.start.timestamp()), int(each.end.timestamp())) for each in self.windows),
+            patterns=self._patterns(),
             holder={"ref": self.holder.ref, "kind": self.holder.kind},
             methods=self.methods,
-            reveal_s=reveal_s or None,
+            reveal_s=duration_s(self.reveal) if self.reveal is not None else None,
             language=self.language,
             correlation=dict(self.correlation),
             replaces=self.replaces,
+            share_group=self.share_group,
+            max_uses=self.max_uses,
         )
+
+    def _patterns(self) -> tuple[Pattern, ...]:
+        patterns: list[Pattern] = [each.pattern() for each in self.series]
+        if self.dates:
+            patterns.append(Days(self.dates))
+        if self.long_term is not None:
+            patterns.append(self.long_term.pattern())
+        return tuple(patterns)
 
 
 class OpeningAnswer(BaseModel):
@@ -141,19 +196,25 @@ class OpeningAnswer(BaseModel):
 
 
 class CredentialAnswer(BaseModel):
-    """A code. `pin` or `qr` (the text of the QR code) is given to the owner once `reveal_at` has come."""
+    """A code. `pin` or `qr` (the text of the QR code) is given to the owner once `reveal_at` has come. `ends_at` is
+    given for a code that has a successor; `holder` for a further person's."""
 
     id: str
+    method: Method
     reveal_at: Annotated[str, Field(examples=["2026-07-15T12:00:00Z"])]
     pin: str | None
     qr: str | None
+    ends_at: str | None
+    holder: str | None
 
 
 class DeliveryAnswer(BaseModel):
-    """Whether the door has reported a list that holds this revision."""
+    """Whether the door has reported a list that holds this revision. While it has not, what held before may still open
+    it, at most until `live_until`."""
 
     door: str
     status: Literal["queued", "applied"]
+    live_until: Annotated[str | None, Field(examples=[None, "2026-08-07T12:00:00Z"])]
 
 
 class ReservationAnswer(BaseModel):
@@ -165,29 +226,6 @@ class ReservationAnswer(BaseModel):
     openings: list[OpeningAnswer]
     credentials: list[CredentialAnswer]
     delivery: list[DeliveryAnswer]
-
-
-class EventAnswer(BaseModel):
-    """One record of a door. `id` never changes; `reservation` is given for the caller's own reservations only."""
-
-    id: str
-    cursor: int
-    type: Annotated[str, Field(examples=["access.granted"])]
-    time: str
-    door: str
-    clock: str
-    reason: str | None
-    grant: str | None
-    credential: str | None
-    reservation: str | None
-    detail: dict[str, str | int | bool | None]
-
-
-class EventsAnswer(BaseModel):
-    """A page; go on with `after=next`."""
-
-    events: list[EventAnswer]
-    next: int
 
 
 class Problem(BaseModel):
@@ -214,6 +252,11 @@ def instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
+def maybe_instant(seconds: float | None) -> str | None:
+    """The same, where there may be none."""
+    return None if seconds is None else instant(seconds)
+
+
 def reservation_answer(answer: Answer) -> ReservationAnswer:
     """The hub's answer as JSON."""
     return ReservationAnswer(
@@ -230,9 +273,21 @@ def reservation_answer(answer: Answer) -> ReservationAnswer:
             )
             for each in answer.openings
         ],
-        credentials=[
-            CredentialAnswer(id=each.id, reveal_at=instant(each.reveal_at), pin=each.pin, qr=each.qr)
-            for each in answer.credentials
+        credentials=[_credential(each) for each in answer.credentials],
+        delivery=[
+            DeliveryAnswer(door=door, status=each.status, live_until=maybe_instant(each.live_until))
+            for door, each in answer.delivered.items()
         ],
-        delivery=[DeliveryAnswer(door=door, status=status) for door, status in answer.delivery.items()],
+    )
+
+
+def _credential(code: Code) -> CredentialAnswer:
+    return CredentialAnswer(
+        id=code.id,
+        method=code.method,
+        reveal_at=instant(code.reveal_at),
+        pin=code.pin,
+        qr=code.qr,
+        ends_at=maybe_instant(code.ends_at),
+        holder=code.holder,
     )

@@ -47,11 +47,24 @@ def draw_pin(digits: int, alive: Set[str], below: Below) -> str:
     """A PIN of `digits` digits, at least two digits away from every PIN in `alive`.
 
     Raises Refused `pin_space_low` when none turns up in 1,000 draws."""
+    return draw_where(digits, lambda pin: alive.isdisjoint(_one_digit_away(pin)), below)
+
+
+def draw_where(digits: int, is_free: Callable[[str], bool], below: Below) -> str:
+    """A PIN of `digits` digits that is not obvious and for which `is_free` holds.
+
+    Raises Refused `pin_space_low` when none turns up in 1,000 draws."""
     for _ in range(DRAWS):
         pin = f"{below(10**digits):0{digits}d}"
-        if not is_obvious(pin) and alive.isdisjoint(_one_digit_away(pin)):
+        if not is_obvious(pin) and is_free(pin):
             return pin
     raise Refused("pin_space_low", "pin", "no PIN is left that is far enough from the others")
+
+
+def slips(pin: str) -> list[str]:
+    """The PIN with each digit in turn blotted out: `482` gives `*82`, `4*2`, `48*`. Two PINs of one length are less
+    than two digits apart exactly when they have one of these in common."""
+    return [f"{pin[:place]}*{pin[place + 1 :]}" for place in range(len(pin))]
 
 
 def is_obvious(pin: str) -> bool:

@@ -7,18 +7,19 @@ given out again where it has just been in use.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
-from controller.formats import pin, qr_pass
+from controller.formats import qr_pass
 from controller.formats.code_list import PinKdf
 from sync.hub import store
-from sync.hub.codes import Randomness, draw_pin
+from sync.hub.codes import Randomness, draw_where, slips
+from sync.hub.derivations import Derivations
 from sync.hub.keys import Keyring
-from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, PinSet, Room, Verifier
+from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, PinMark, PinSet, Room, Verifier
 from sync.hub.windows import Opening
 
 GRANT_PREFIX = "p-"
@@ -31,26 +32,72 @@ COOL_OFF_S = 30 * 86_400
 
 @dataclass(frozen=True)
 class Minter:
-    """Makes the codes of one transaction's grant. `now` in UTC seconds."""
+    """Makes the codes of one transaction. `now` in UTC seconds. Anything here may raise `Underived`: then the whole
+    transaction is run again (derivations.py)."""
 
     session: Session
     keyring: Keyring
     chance: Randomness
     now: int
+    derivations: Derivations = field(default_factory=Derivations)
 
-    def mint_missing(self, grant: Grant, rooms: Sequence[Room]) -> None:
-        """Give an active grant the codes it has not got yet; those it has stay as they are (R000-04).
+    def mint_missing(self, grant: Grant, rooms: Sequence[Room]) -> bool:
+        """Give an active grant the codes it has not got yet, and tell whether it got any; those it has stay as they
+        are (R000-04). Raises Refused `pin_space_low`."""
+        own = [each for each in self.living(grant) if each.holder is None and each.ends_at is None]
+        made = [
+            self.mint_pin(grant, pin_set)
+            for pin_set in self.pin_sets(grant, rooms)
+            if all(each.pin_set != pin_set.id for each in own)
+        ]
+        if self.wants_qr(grant, rooms) and not any(each.qr_hash for each in own):
+            made.append(self.mint_qr(grant, rooms))
+        return bool(made)
 
-        Raises Refused `pin_space_low`."""
-        held = [credential for credential in grant.credentials if credential.sealed is not None]
-        groups = self._groups(rooms)
-        if "pin" in grant.methods:
-            for pin_set in sorted({group.pin_set for group in groups} - {each.pin_set for each in held}):
-                self._mint_pin(grant, self.session.get_one(PinSet, pin_set))
-        staff_qr = all(group.policy["staff_qr"] for group in groups)
-        wants_qr = "qr" in grant.methods and (grant.kind == "renter" or staff_qr)
-        if wants_qr and not any(each.qr_hash for each in held):
-            self._mint_qr(grant, groups)
+    def living(self, grant: Grant) -> list[Credential]:
+        """The credentials of a grant that have not ended and are not forgotten."""
+        return [each for each in grant.credentials if each.sealed is not None and each.opens_at(self.now)]
+
+    def pin_sets(self, grant: Grant, rooms: Sequence[Room]) -> list[PinSet]:
+        """The PIN sets in which the grant needs a PIN."""
+        names = {group.pin_set for group in self._groups(rooms)} if "pin" in grant.methods else set()
+        return [self.session.get_one(PinSet, name) for name in sorted(names)]
+
+    def wants_qr(self, grant: Grant, rooms: Sequence[Room]) -> bool:
+        """Whether the grant gets a QR: a renter does, staff where the policy of all doors on the way says so."""
+        staff_qr = all(group.policy["staff_qr"] for group in self._groups(rooms))
+        return "qr" in grant.methods and (grant.kind == "renter" or staff_qr)
+
+    def mint_pin(self, grant: Grant, pin_set: PinSet, holder: str | None = None) -> Credential:
+        """A new PIN of the grant. Raises Refused `pin_space_low`."""
+        kdfs = {door.id: kdf_of(door, pin_set) for door in self._doors(grant, pin_set)}
+        for chosen in self._candidates(pin_set):
+            derived = self.derivations.verifiers((chosen, kdf) for kdf in kdfs.values())
+            verifiers = {door: derived[chosen, kdf] for door, kdf in kdfs.items()}
+            if not self._was_in_use(verifiers):
+                break
+        name = f"c-{self.chance.take_bytes(ID_BYTES).hex()}"
+        made = self._keep(Credential(id=name, pin_set=pin_set.id, holder=holder), grant, chosen)
+        marks = self._marks(pin_set, chosen)
+        self.session.add_all(PinMark(pin_set=pin_set.id, mark=mark, credential=name) for mark in marks)
+        self.session.add_all(
+            Verifier(credential=name, door=door, verifier=verifier) for door, verifier in verifiers.items()
+        )
+        self.session.flush()
+        return made
+
+    def mint_qr(self, grant: Grant, rooms: Sequence[Room], holder: str | None = None) -> Credential:
+        """A new QR of the grant."""
+        # The first QR shares its random bytes with the grant's id: a pass that opened before any list knew it was
+        # recorded as `p-` + these bytes, and goes on under that name once the list has it.
+        number = store.take_number(self.session, self.now)
+        own = bytes.fromhex(grant.id.removeprefix(GRANT_PREFIX))
+        used = self.session.get(Credential, own.hex()) is not None
+        chosen = self.chance.take_bytes(qr_pass.CREDENTIAL_BYTES) if used else own
+        # A pass that stands alone is judged before any list knows its life: only the holder's first one may.
+        made = self._pass(grant, self._groups(rooms), number, chosen, alone=not used and grant.max_uses is None)
+        kept = Credential(id=made.credential, qr_hash=made.list_hash, holder=holder)
+        return self._keep(kept, grant, made.text())
 
     def clear_text(self, credential: Credential) -> str | None:
         """The PIN or QR text, None once it is forgotten."""
@@ -59,24 +106,29 @@ class Minter:
         return self.keyring.unseal(credential.sealed, credential.id).decode("ascii")
 
     def verifiers(self, door: Door, grants: Collection[str]) -> dict[str, list[Verifier]]:
-        """The verifiers of these grants' PINs at one door, by grant, deriving those that are missing (a new grant, a
-        door that was added to its room)."""
+        """The verifiers of these grants' living PINs at one door, by grant, deriving those that are missing (a new
+        grant, a door that was added to its room or re-keyed)."""
         pin_set = self.session.get_one(PinSet, self.session.get_one(DoorGroup, door.door_group).pin_set)
+        kdf = kdf_of(door, pin_set)
         query = (
             select(Credential, Verifier)
             .outerjoin(Verifier, (Verifier.credential == Credential.id) & (Verifier.door == door.id))
             .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set.id)
+            .where(or_(Credential.ends_at.is_(None), Credential.ends_at > self.now))
         )
+        rows = self.session.execute(query).all()
+        missing = {row.Credential: self.clear_text(row.Credential) for row in rows if row.Verifier is None}
+        derived = self.derivations.verifiers((clear, kdf) for clear in missing.values() if clear is not None)
         found: dict[str, list[Verifier]] = {}
-        for row in self.session.execute(query).all():
+        for row in rows:
             credential: Credential = row.Credential
             verifier: Verifier | None = row.Verifier
-            clear = self.clear_text(credential) if verifier is None else None
+            clear = missing.get(credential)
             if clear is not None:
-                derived = pin.derive(clear, kdf_of(door, pin_set))
+                name = derived[clear, kdf]
                 # No other living PIN is equal; one that is over and only kept for its cool-off gives way.
-                self.session.execute(delete(Verifier).where(Verifier.door == door.id, Verifier.verifier == derived))
-                verifier = Verifier(credential=credential.id, door=door.id, verifier=derived)
+                self.session.execute(delete(Verifier).where(Verifier.door == door.id, Verifier.verifier == name))
+                verifier = Verifier(credential=credential.id, door=door.id, verifier=name)
                 self.session.add(verifier)
             if verifier is not None:
                 found.setdefault(credential.grant_id, []).append(verifier)
@@ -89,24 +141,19 @@ class Minter:
         query = select(DoorGroup).join(Door, Door.door_group == DoorGroup.id).where(Door.id.in_(doors)).distinct()
         return sorted(self.session.scalars(query), key=lambda group: (order.get(group.id, -1), group.id))
 
-    def _mint_pin(self, grant: Grant, pin_set: PinSet) -> None:
-        alive = {clear for clear in map(self.clear_text, self._alive(pin_set)) if clear}
-        doors = self._doors(grant, pin_set)
-        while True:
-            chosen = draw_pin(pin_set.digits, alive, self.chance.below)
-            verifiers = {door.id: pin.derive(chosen, kdf_of(door, pin_set)) for door in doors}
-            if not self._was_in_use(verifiers):
-                break
-            alive.add(chosen)
-        credential = f"c-{self.chance.take_bytes(ID_BYTES).hex()}"
-        self._keep(Credential(id=credential, grant_id=grant.id, pin_set=pin_set.id), chosen)
-        for door, verifier in verifiers.items():
-            self.session.add(Verifier(credential=credential, door=door, verifier=verifier))
-        self.session.flush()
+    def _candidates(self, pin_set: PinSet) -> Iterator[str]:
+        def is_free(chosen: str) -> bool:
+            marks = self._marks(pin_set, chosen)
+            taken = select(PinMark.mark).where(PinMark.pin_set == pin_set.id, PinMark.mark.in_(marks))
+            return self.session.scalar(taken.limit(1)) is None
 
-    def _alive(self, pin_set: PinSet) -> Iterable[Credential]:
-        query = select(Credential).where(Credential.pin_set == pin_set.id, Credential.sealed.is_not(None))
-        return self.session.scalars(query).all()
+        def draw() -> str:
+            return draw_where(pin_set.digits, is_free, self.chance.below)
+
+        return filter(is_free, self.derivations.pins(pin_set.digits, draw))
+
+    def _marks(self, pin_set: PinSet, chosen: str) -> list[str]:
+        return [self.keyring.mark(f"{pin_set.id} {slip}") for slip in slips(chosen)]
 
     def _doors(self, grant: Grant, pin_set: PinSet) -> Sequence[Door]:
         doors = store.doors_to(self.session, {booking.room for booking in grant.bookings})
@@ -117,32 +164,25 @@ class Minter:
         pairs = [(Verifier.door == door) & (Verifier.verifier == verifier) for door, verifier in verifiers.items()]
         return self.session.scalar(select(Verifier.credential).where(or_(*pairs)).limit(1)) is not None
 
-    def _mint_qr(self, grant: Grant, groups: Sequence[DoorGroup]) -> None:
-        # The first QR shares its random bytes with the grant's id: a pass that opened before any list knew it was
-        # recorded as `p-` + these bytes, and goes on under that name once the list has it.
-        number = store.take_number(self.session, self.now)
-        own = bytes.fromhex(grant.id.removeprefix(GRANT_PREFIX))
-        used = self.session.get(Credential, own.hex()) is not None
-        made = self._pass(grant, groups, number, self.chance.take_bytes(qr_pass.CREDENTIAL_BYTES) if used else own)
-        self._keep(Credential(id=made.credential, grant_id=grant.id, qr_hash=made.list_hash), made.text())
-        self.session.flush()
-
-    def _pass(self, grant: Grant, groups: Sequence[DoorGroup], number: int, credential: bytes) -> qr_pass.QrPass:
+    def _pass(
+        self, grant: Grant, groups: Sequence[DoorGroup], number: int, credential: bytes, *, alone: bool
+    ) -> qr_pass.QrPass:
         openings = store.openings_of(self.session, grant)
         start, minutes = pass_window(openings)
         near = start <= self.now + qr_pass.ALONE_MAX_AHEAD_S and 0 < minutes <= qr_pass.ALONE_MAX_MINUTES
         once = len({(booking.start, booking.until) for booking in grant.bookings}) == 1
         minting = [group for group in groups if group.policy["passes"]][: len(qr_pass.TAG_BYTES)]
         keys: list[bytes] = []
-        if near and once and grant.kind == "renter":
+        if alone and near and once and grant.kind == "renter":
             keys = [self.keyring.unseal(group.sealed_key, f"group {group.id}") for group in minting]
         filler = self.chance.take_bytes(qr_pass.TAGS_AREA)
         return qr_pass.make_pass(credential, start, minutes if keys else 0, number, keys, filler)
 
-    def _keep(self, credential: Credential, clear: str) -> None:
+    def _keep(self, credential: Credential, grant: Grant, clear: str) -> Credential:
         credential.sealed = self.keyring.seal(clear.encode("ascii"), credential.id)
-        self.session.add(credential)
+        grant.credentials.append(credential)
         self.session.flush()
+        return credential
 
 
 def pass_window(openings: Sequence[Opening]) -> tuple[int, int]:
@@ -159,18 +199,21 @@ def kdf_of(door: Door, pin_set: PinSet) -> PinKdf:
 
 
 def forget_over(session: Session, now: int) -> None:
-    """Forget the clear text of every code whose grant is cancelled or over, margins included, and after the cool-off
-    its verifiers too."""
+    """Forget the clear text of every code that has ended or whose grant is cancelled or over, margins included, and
+    after the cool-off its verifiers too."""
     cancelled = select(Grant.id).where(Grant.state == "cancelled")
     over = or_(
         Credential.grant_id.not_in(_booked_after(now - MARGIN_MAX_S)),
         Credential.grant_id.in_(cancelled),
+        Credential.ends_at <= now,
     )
     for credential in session.scalars(select(Credential).where(Credential.sealed.is_not(None), over)):
         credential.sealed = None
     session.flush()
-    cooled = select(Credential.id).where(
-        Credential.sealed.is_(None), Credential.grant_id.not_in(_booked_after(now - COOL_OFF_S))
+    forgotten = select(Credential.id).where(Credential.sealed.is_(None))
+    session.execute(delete(PinMark).where(PinMark.credential.in_(forgotten)))
+    cooled = forgotten.where(
+        or_(Credential.grant_id.not_in(_booked_after(now - COOL_OFF_S)), Credential.ends_at <= now - COOL_OFF_S)
     )
     session.execute(delete(Verifier).where(Verifier.credential.in_(cooled)))
 

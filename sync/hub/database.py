@@ -1,16 +1,28 @@
 """One database for the whole hub: SQLite by default, PostgreSQL by URL.
 
-Every module that stores something declares its tables on `Base`; `open_database` makes them.
+Every module that stores something declares its tables on `Base`. An empty SQLite file gets its tables at once; any
+other database is brought up to date by `zaalsleutel hub migrate` and refused until then.
+
+    sessions = open_database("sqlite:///hub.db")
+    with sessions.begin() as session: …              # a writer: on SQLite the only one
+    with reading(sessions).begin() as session: …     # a reader: waits for nobody and keeps nobody waiting
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from controller.formats.errors import Refused
+
 Sessions = sessionmaker[Session]
+
+SCHEMA = "0001"
+"""The newest revision in `migrations/versions`: what this program expects to find."""
+
+VERSION_TABLE = "alembic_version"
 
 
 class Base(DeclarativeBase):
@@ -18,12 +30,51 @@ class Base(DeclarativeBase):
 
 
 def open_database(url: str) -> Sessions:
-    """Sessions on the database at `url` (`sqlite:///hub.db`, `postgresql+psycopg://…`), tables made where missing."""
-    engine = create_engine(url)
+    """Sessions on the database at `url` (`sqlite:///hub.db`, `postgresql+psycopg://…`). Raises Refused
+    `not_migrated` when its tables are not those of this program."""
+    engine = connect(url)
+    with engine.begin() as connection:
+        found = schema_of(connection)
+        if found is None and engine.dialect.name == "sqlite":
+            make_tables(connection)
+        elif found != SCHEMA:
+            has = "holds no tables of the hub yet" if found is None else f"is at revision {found or 'none'}"
+            text = f"{has}, this program wants {SCHEMA}: run `zaalsleutel hub migrate` (after a backup) first"
+            raise Refused("not_migrated", "database", text)
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def reading(sessions: Sessions) -> Sessions:
+    """The same database for reading only. A transaction sees one moment of it and takes no lock."""
+    engine: Engine = sessions.kw["bind"]
+    return sessionmaker(engine.execution_options(read_only=True, postgresql_readonly=True), expire_on_commit=False)
+
+
+def connect(url: str) -> Engine:
+    """The engine for a database URL, without looking at what is in it."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
-    Base.metadata.create_all(engine)
-    return sessionmaker(engine, expire_on_commit=False)
+    return engine
+
+
+def schema_of(connection: Connection) -> str | None:
+    """The revision of the tables; empty for tables without one, None without tables."""
+    tables = inspect(connection).get_table_names()
+    if VERSION_TABLE in tables:
+        return str(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or "")  # noqa: S608
+    return "" if tables else None
+
+
+def make_tables(connection: Connection) -> None:
+    """All tables in an empty database, at the newest revision."""
+    # Only whoever makes tables needs them all; a module that declares some imports this one.
+    from sync.hub import tables
+
+    assert tables.ALL
+    Base.metadata.create_all(connection)
+    connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:revision)"), {"revision": SCHEMA})  # noqa: S608
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -37,6 +88,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA busy_timeout=10000")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
+    def begin(connection: Connection) -> None:
         # A writer that starts as a reader can be refused half-way; taking the lock first makes it wait instead.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -10,6 +10,7 @@ can take their place.
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from controller.formats.jwk import Signer, load_private, make_key
 LIST, RECEIPT, STORE = "list.jwk", "receipt.jwk", "store.key"
 NONCE_BYTES = 12
 STORE_KEY_BYTES = 32
+MARK_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Keyring:
         may write to the database can swap two rows."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + AESGCM(self.store_key).encrypt(nonce, secret, place.encode())
+
+    def mark(self, text: str) -> str:
+        """A name for `text` that says nothing without the store key: equal texts have equal marks."""
+        return hmac.digest(self.store_key, b"zs-mark\0" + text.encode(), "sha256")[:MARK_BYTES].hex()
 
     def unseal(self, sealed: bytes, place: str) -> bytes:
         """The secret again. Raises Refused `bad_seal` when the row was altered or the store key is another one."""

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import select
 
-from controller.formats.code_list import TYP, CodeList, PassKey, PinEntry, Policy, QrEntry, dump, payload_hash
+from controller.formats.code_list import (
+    TYP,
+    Closure,
+    CodeList,
+    PassKey,
+    PinEntry,
+    Policy,
+    QrEntry,
+    dump,
+    payload_hash,
+)
 from controller.formats.encoding import b64
 from controller.formats.envelope import seal
 from controller.formats.errors import Refused
@@ -28,10 +38,8 @@ from sync.hub.issuer import (
     build_list,
     content_hash,
 )
-from sync.hub.models import Credential, Delivery, Door, DoorGroup, DoorList, Grant, PinSet
-
-FULL = 0.8
-"""A reservation that would fill a door's list beyond this share of its limits is refused (`door_full`)."""
+from sync.hub.models import Credential, Delivery, Door, DoorGroup, DoorList, Grant, PinSet, RoomClosure
+from sync.hub.pin_space import FULL
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,8 @@ class ListKeeper:
         session, now = self.minter.session, self.minter.now
         door = session.get_one(Door, door_id)
         current = session.get(DoorList, door_id)
-        record, grants = self._door_record(door), self._grant_records(door)
-        draft = build_list(record, grants, number=1, now_s=now)
+        record, grants, closures = self._door_record(door), self._grant_records(door), self._closures(door)
+        draft = build_list(record, grants, closures, number=1, now_s=now)
         if admitting:
             _check_room_left(draft)
         changed = current is None or current.content != content_hash(draft)
@@ -97,7 +105,7 @@ class ListKeeper:
         verifiers = self.minter.verifiers(door, openings.keys())
         hashes: dict[str, list[QrEntry]] = {}
         for credential in session.scalars(select(Credential).where(Credential.grant_id.in_(openings))):
-            if credential.qr_hash is not None:
+            if credential.qr_hash is not None and credential.opens_at(now):
                 hashes.setdefault(credential.grant_id, []).append(QrEntry(credential.id, credential.qr_hash))
         records: list[GrantRecord] = []
         for grant in session.scalars(select(Grant).where(Grant.id.in_(openings))):
@@ -110,9 +118,23 @@ class ListKeeper:
                 # A method that is no longer wished for does not open, though its code is kept for when it comes back.
                 pins=tuple(pins) if "pin" in grant.methods else (),
                 qrs=tuple(hashes.get(grant.id, ())) if "qr" in grant.methods else (),
+                max_uses=grant.max_uses,
             )
             records.append(record)
         return records
+
+    def _closures(self, door: Door) -> list[Closure]:
+        """The closures of the rooms this door opens. An entrance stays open: others are in the building."""
+        session, now = self.minter.session, self.minter.now
+        if session.get_one(DoorGroup, door.door_group).shared:
+            return []
+        query = select(RoomClosure.start, RoomClosure.until, RoomClosure.reason).where(
+            RoomClosure.room.in_(store.rooms_behind(session, door.id)),
+            RoomClosure.until > now,
+            RoomClosure.start < now + HORIZON_AHEAD_S,
+        )
+        found = session.execute(query.distinct())
+        return [Closure(from_=start, until=until, reason=reason) for start, until, reason in found]
 
     def _shrinks(self, door: Door, current: DoorList | None, draft: CodeList) -> bool:
         """Whether the list may say that losing grants is meant: when every grant that is gone from it is still known
@@ -137,6 +159,5 @@ class ListKeeper:
 
 
 def _check_room_left(code_list: CodeList) -> None:
-    grants_full = len(code_list.grants) > FULL * LIMITS.list_grants
-    if grants_full or len(dump(code_list)) > FULL * LIMITS.list_payload_bytes:
+    if len(dump(code_list)) > FULL * LIMITS.list_payload_bytes:
         raise Refused("door_full", code_list.door, "the door holds as many grants as it can")

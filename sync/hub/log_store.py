@@ -32,9 +32,9 @@ from sync.hub.collector import (
     next_receipt_number,
     place,
 )
-from sync.hub.database import Base, Sessions
+from sync.hub.database import Base, Sessions, reading
 
-# Pages, because a SQLite session holds the only write lock: an export of a million records must not stop the collector.
+# Pages, because a reader that stays in one transaction keeps the database from tidying up behind it.
 PAGE_RECORDS = 1_000
 
 Number = Annotated[int, mapped_column(BigInteger)]
@@ -154,6 +154,7 @@ class LogStore:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._reading = reading(sessions)
 
     # --- writing ---
 
@@ -180,7 +181,7 @@ class LogStore:
         wanted = _records_with_openings().where(_Record.cursor > cursor).order_by(_Record.cursor).limit(limit)
         if doors is not None:
             wanted = wanted.where(_Record.door.in_(doors))
-        with self._sessions.begin() as session:
+        with self._reading.begin() as session:
             return [_stored(row) for row in session.execute(wanted)]
 
     def records(self, door: str, log: str, first: int, last: int) -> Iterator[StoredRecord]:
@@ -188,7 +189,7 @@ class LogStore:
         while first <= last:
             wanted = _records_with_openings().where(_Record.door == door, _Record.log == log)
             wanted = wanted.where(_Record.seq.between(first, last)).order_by(_Record.seq).limit(PAGE_RECORDS)
-            with self._sessions.begin() as session:
+            with self._reading.begin() as session:
                 page = [_stored(row) for row in session.execute(wanted)]
             if not page:
                 return
@@ -197,7 +198,7 @@ class LogStore:
 
     def logs(self, door: str) -> dict[str, LogEnd]:
         """The logs of a door and their ends. A door has more than one when its storage had to start afresh."""
-        with self._sessions.begin() as session:
+        with self._reading.begin() as session:
             return {end.log: LogEnd(end.seq, end.hash) for end in session.scalars(select(_End).filter_by(door=door))}
 
     def statements(self, door: str, log: str, upto: int) -> Iterator[tuple[int, SealedStatement]]:
@@ -206,7 +207,7 @@ class LogStore:
         after = 0
         while True:
             wanted = _statements(door, log).where(_Statement.last.between(after + 1, upto)).order_by(_Statement.last)
-            with self._sessions.begin() as session:
+            with self._reading.begin() as session:
                 page = session.execute(wanted.limit(PAGE_RECORDS)).all()
             for after, sealed in page:
                 yield after, decode(sealed, SealedStatement, "stored statement")
@@ -215,14 +216,14 @@ class LogStore:
 
     def newest_statement(self, door: str, log: str) -> tuple[int, SealedStatement] | None:
         """The door's last statement over the log, with its `last`."""
-        with self._sessions.begin() as session:
+        with self._reading.begin() as session:
             row = session.execute(_statements(door, log).order_by(_Statement.last.desc()).limit(1)).first()
         return (row[0], decode(row[1], SealedStatement, "stored statement")) if row else None
 
     def incidents(self, door: str) -> list[Incident]:
         """What went wrong with the door's batches, newest first."""
         wanted = select(_Incident).filter_by(door=door).order_by(_Incident.last_at.desc(), _Incident.code)
-        with self._sessions.begin() as session:
+        with self._reading.begin() as session:
             return [
                 Incident(row.door, row.code, row.first_at, row.last_at, row.count, row.log, row.seq)
                 for row in session.scalars(wanted)
@@ -243,7 +244,7 @@ class _Storing:
 
     def store(self, batches: Sequence[ReadBatch]) -> list[Answer]:
         # Also the lock that makes collectors take turns on a database that has more than one writer.
-        self._cursor = self._session.get(_Cursor, 1, with_for_update=True) or _first_cursor(self._session)
+        self._cursor = _cursor(self._session)
         answers = [self._place(batch) for batch in batches]
         self._flush()
         return answers
@@ -303,9 +304,19 @@ class _Storing:
                 self._session.execute(insert(cast(Table, table.__table__)), rows)
 
 
-def _first_cursor(session: Session) -> _Cursor:
-    cursor = _Cursor(id=1, last=0)
-    session.add(cursor)
+def take_cursor(session: Session) -> int:
+    """The next place in the feed, for what is not a door's record; the feed stays locked until the transaction ends."""
+    cursor = _cursor(session)
+    cursor.last += 1
+    session.flush()
+    return cursor.last
+
+
+def _cursor(session: Session) -> _Cursor:
+    cursor = session.get(_Cursor, 1, with_for_update=True)
+    if cursor is None:
+        cursor = _Cursor(id=1, last=0)
+        session.add(cursor)
     return cursor
 
 

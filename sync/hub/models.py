@@ -7,12 +7,12 @@ pseudonymous records stay (X-05). Secrets (PIN, QR text, group keys) are sealed 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from controller.formats.code_list import Kind
+from controller.formats.code_list import ClosureReason, Kind
 from sync.hub.database import Base
 from sync.hub.issuer import GrantState
 
@@ -28,21 +28,34 @@ class TownService(Base):
 
 
 class Client(Base):
-    """A program that may call the API; `token_hash` is the hex SHA-256 of its bearer token."""
+    """A program that may call the API; `token_hash` is the hex SHA-256 of its secret. `owner` marks a client of an
+    external owner, who sees that owner's rooms and nothing else of the service."""
 
     __tablename__ = "clients"
     id: Mapped[str] = mapped_column(primary_key=True)
     service: Mapped[str]
+    owner: Mapped[str | None]
     scopes: Mapped[list[str]] = mapped_column(JSON)
     token_hash: Mapped[str | None]
 
 
+class AccessToken(Base):
+    """A bearer token of the token endpoint, by the hex SHA-256 of it; good until `until`."""
+
+    __tablename__ = "access_tokens"
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    client: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    until: Mapped[int] = mapped_column(Instant, index=True)
+
+
 class PinSet(Base):
-    """Doors that may share a PIN: its length and the cost of deriving it."""
+    """Doors that may share a PIN: its length, the cost of deriving it, and how many may be live at one door."""
 
     __tablename__ = "pin_sets"
     id: Mapped[str] = mapped_column(primary_key=True)
     digits: Mapped[int]
+    live: Mapped[int]
     memory_kib: Mapped[int]
     iterations: Mapped[int]
 
@@ -60,7 +73,9 @@ class DoorGroup(Base):
 
 
 class Room(Base):
-    """A rented room. `id` is the back office's own; margins in seconds."""
+    """A rented room. `id` is the back office's own; margins in seconds. `rivals` are the rooms it is a part of or that
+    are parts of it; `opening_hours` maps weekdays (`mon`…) to `[["08:00","22:00"]…]` in the room's zone; `reveal_s` is
+    how long before the first window codes are shown, unless a reservation says otherwise."""
 
     __tablename__ = "rooms"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -69,11 +84,15 @@ class Room(Base):
     time_zone: Mapped[str]
     before_s: Mapped[int]
     after_s: Mapped[int]
+    owner: Mapped[str | None]
+    rivals: Mapped[list[str]] = mapped_column(JSON)
+    opening_hours: Mapped[dict[str, list[list[str]]]] = mapped_column(JSON)
+    reveal_s: Mapped[int]
 
 
 class Door(Base):
-    """A door unit. The salt lives as long as the door, so a PIN is derived once per door; `reported_*` is what its
-    last signed state said, `highest_version` the highest it ever said."""
+    """A door unit. The salt changes only with a re-key, so a PIN is derived once per door; `reported_*` is what its
+    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said."""
 
     __tablename__ = "doors"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -84,6 +103,11 @@ class Door(Base):
     reported_at: Mapped[int | None] = mapped_column(Instant)
     reported_version: Mapped[int] = mapped_column(Instant, default=0)
     reported_hash: Mapped[str | None]
+    reported_clock: Mapped[str | None]
+    reported_clock_ms: Mapped[int | None] = mapped_column(Instant)
+    reported_posture: Mapped[str | None]
+    reported_faults: Mapped[list[str]] = mapped_column(JSON, default=list)
+    ready: Mapped[bool | None]
     highest_version: Mapped[int] = mapped_column(Instant, default=0)
 
 
@@ -112,7 +136,10 @@ class Reservation(Base):
 
 
 class Grant(Base):
-    """A permission: booked windows in rooms, a state, credentials. The doors know it by `id` and by nothing else."""
+    """A permission: booked windows in rooms, a state, credentials. The doors know it by `id` and by nothing else.
+
+    Renters of one `share_group` may hold a room together. `ready_at` is when `credential.ready` is due, null once it
+    was told; `rotate_at` when a long-term grant gets its next code; `ended` once `grant.ended` was told."""
 
     __tablename__ = "grants"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -120,6 +147,11 @@ class Grant(Base):
     state: Mapped[GrantState] = mapped_column(String(20))
     methods: Mapped[list[str]] = mapped_column(JSON)
     reveal_at: Mapped[int] = mapped_column(Instant)
+    ready_at: Mapped[int | None] = mapped_column(Instant, index=True)
+    rotate_at: Mapped[int | None] = mapped_column(Instant, index=True)
+    ended: Mapped[bool] = mapped_column(default=False)
+    share_group: Mapped[str | None]
+    max_uses: Mapped[int | None]
     bookings: Mapped[list[GrantBooking]] = relationship(
         cascade="all, delete-orphan", order_by="(GrantBooking.place, GrantBooking.start)", back_populates="grant"
     )
@@ -142,7 +174,8 @@ class GrantBooking(Base):
 
 class Credential(Base):
     """A PIN (in one PIN set) or a QR of a grant. `sealed` is its clear text, forgotten when the grant is over;
-    `qr_hash` is the name a list knows a QR by."""
+    `qr_hash` is the name a list knows a QR by. `holder` is whose it is when it is not the grant holder's; `ends_at`
+    is when it stops opening before its grant does (revoked, or replaced by a newer code)."""
 
     __tablename__ = "credentials"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -150,12 +183,28 @@ class Credential(Base):
     pin_set: Mapped[str | None] = mapped_column(index=True)
     qr_hash: Mapped[str | None]
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    holder: Mapped[str | None]
+    ends_at: Mapped[int | None] = mapped_column(Instant, index=True)
     grant: Mapped[Grant] = relationship(back_populates="credentials")
 
     @property
-    def method(self) -> str:
-        """`pin` or `qr`."""
+    def method(self) -> Literal["pin", "qr"]:
+        """How it is shown at the door."""
         return "pin" if self.pin_set is not None else "qr"
+
+    def opens_at(self, now: int) -> bool:
+        """Whether it still opens at `now` (UTC seconds), as far as its own life goes."""
+        return self.ends_at is None or self.ends_at > now
+
+
+class PinMark(Base):
+    """A PIN that is kept, with one digit blotted out, under a key: that (PIN set, mark) is unique is what keeps any two
+    PINs of a set two digits apart, whoever draws them at the same time."""
+
+    __tablename__ = "pin_marks"
+    pin_set: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(String(32), primary_key=True)
+    credential: Mapped[str] = mapped_column(ForeignKey("credentials.id"), index=True)
 
 
 class Verifier(Base):
@@ -170,12 +219,39 @@ class Verifier(Base):
 
 
 class Delivery(Base):
-    """The first list of `door` that held the current revision of the grant; null while none did."""
+    """The first list of `door` that held the current revision of the grant; null while none did. `held_before` tells
+    that a list with an earlier revision may still be at the door, `stale` that it was reported as late."""
 
     __tablename__ = "deliveries"
     grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id"), primary_key=True)
     door: Mapped[str] = mapped_column(primary_key=True, index=True)
     version: Mapped[int | None] = mapped_column(Instant)
+    held_before: Mapped[bool] = mapped_column(default=False)
+    stale: Mapped[bool] = mapped_column(default=False)
+
+
+class RoomClosure(Base):
+    """A time in which renters stay out of a room: `room_closed`, or `room_not_ready` (R002-16, R004-18)."""
+
+    __tablename__ = "closures"
+    service: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(String(100), primary_key=True)
+    room: Mapped[str] = mapped_column(index=True)
+    start: Mapped[int] = mapped_column(Instant)
+    until: Mapped[int] = mapped_column(Instant)
+    reason: Mapped[ClosureReason] = mapped_column(String(20))
+
+
+class PolicyVersion(Base):
+    """What a town decided about a door group (`group …`) or a room (`room …`), from when on, by which decision
+    (R001-11). `applied` once it is in force."""
+
+    __tablename__ = "policy_versions"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[int] = mapped_column(Instant, primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    decision: Mapped[str | None]
+    applied: Mapped[bool]
 
 
 class DoorList(Base):

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
 from sync.hub import windows
 from sync.hub.issuer import TRAVELLING, next_number
-from sync.hub.models import Client, Door, DoorGroup, Grant, GrantBooking, Reservation, Room, StatementNumber, Way
+from sync.hub.models import Door, DoorGroup, Grant, GrantBooking, Reservation, Room, StatementNumber, Way
 
-# More than the largest margins of two rooms: whoever is further away does not clip.
 NEIGHBOUR_S = 86_400
+"""More than the largest margins of two rooms: whoever is further away does not clip."""
 
 
-def client_by_token(session: Session, client_id: str, token_hash: str) -> Client | None:
-    """The client, if its token has this hash. Takes the same time whichever character differs."""
-    client = session.get(Client, client_id)
-    known = client.token_hash if client is not None and client.token_hash is not None else ""
-    return client if hmac.compare_digest(known, token_hash) else None
+class Seer(Protocol):
+    """A client, as far as it matters what it may know of."""
+
+    @property
+    def service(self) -> str: ...
+    @property
+    def owner(self) -> str | None: ...
 
 
-def rooms_of(session: Session, service: str, ids: Sequence[str]) -> list[Room]:
-    """The rooms in the order asked, locked until the transaction ends: two reservations of one room queue up here.
-    Raises Refused `unknown_room`, also for a room of another service."""
-    query = select(Room).where(Room.id.in_(ids), Room.service == service).order_by(Room.id).with_for_update()
-    found = {room.id: room for room in session.scalars(query)}
+def visible_rooms(client: Seer) -> Select[str]:
+    """The ids of the rooms a client may know of: those of its service or, for an external owner's client, of that
+    owner (R004-21, R000-08). Everything else does not exist for it."""
+    if client.owner is not None:
+        return select(Room.id).where(Room.owner == client.owner)
+    return select(Room.id).where(Room.service == client.service)
+
+
+def rooms_of(session: Session, client: Seer, ids: Sequence[str]) -> list[Room]:
+    """The rooms in the order asked; they and their rivals stay locked until the transaction ends, so two reservations
+    of one space queue up here. Raises Refused `unknown_room`, also for a room the client may not know of."""
+    found = {room.id: room for room in session.scalars(select(Room).where(Room.id.in_(visible_rooms(client))))}
     for room in ids:
         if room not in found:
             raise Refused("unknown_room", "rooms", f"there is no room {room}")
-    return [found[room] for room in ids]
+    wanted = [found[room] for room in ids]
+    space = {rival for room in wanted for rival in (room.id, *room.rivals)}
+    session.execute(select(Room.id).where(Room.id.in_(space)).order_by(Room.id).with_for_update()).all()
+    return wanted
 
 
-def reservation_of(session: Session, client: str, ref: str) -> Reservation:
+def with_rivals(session: Session, rooms: Collection[str]) -> set[str]:
+    """The rooms and every room that cannot be rented apart from one of them."""
+    query = select(Room.id, Room.rivals).where(Room.id.in_(rooms))
+    return {room for name, rivals in session.execute(query) for room in (name, *rivals)}
+
+
+def reservation_of(session: Session, client: str, ref: str, *, lock: bool = False) -> Reservation:
     """Raises Refused `not_found`."""
-    reservation = session.get(Reservation, (client, ref))
+    reservation = session.get(Reservation, (client, ref), with_for_update={"of": Reservation} if lock else None)
     if reservation is None:
         raise Refused("not_found", "ref", f"there is no reservation {ref}")
     return reservation
@@ -56,7 +74,9 @@ def room_ways(session: Session, rooms: Collection[str]) -> list[windows.RoomWays
     for room, door, shared in session.execute(query):
         ways[room][shared].append(door)
     return [
-        windows.RoomWays(room.id, room.before_s, room.after_s, tuple(ways[room.id][0]), tuple(ways[room.id][1]))
+        windows.RoomWays(
+            room.id, room.before_s, room.after_s, tuple(ways[room.id][0]), tuple(ways[room.id][1]), tuple(room.rivals)
+        )
         for room in session.scalars(select(Room).where(Room.id.in_(rooms)).order_by(Room.id))
     ]
 
@@ -67,28 +87,42 @@ def doors_to(session: Session, rooms: Collection[str]) -> list[str]:
     return list(dict.fromkeys(session.scalars(query)))
 
 
+def rooms_of_grant(session: Session, grant: Grant) -> list[Room]:
+    """The rooms of a grant, in the order they were asked."""
+    places = {booking.room: booking.place for booking in grant.bookings}
+    rooms = session.scalars(select(Room).where(Room.id.in_(places)))
+    return sorted(rooms, key=lambda room: places[room.id])
+
+
 def rooms_behind(session: Session, door: str) -> list[str]:
     """The rooms that `door` leads to."""
     return list(session.scalars(select(Way.room).where(Way.door == door)))
 
 
+def rooms_through(doors: Select[str]) -> Select[str]:
+    """The ids of the rooms to which any of the doors leads."""
+    return select(Way.room).where(Way.door.in_(doors))
+
+
 def openings_between(session: Session, rooms: Collection[str], start: int, until: int) -> list[windows.Opening]:
     """The openings of all grants that hold their place in `rooms`, for bookings that touch the given time."""
+    space = with_rivals(session, rooms)
     query = (
-        select(GrantBooking, Grant.kind)
+        select(GrantBooking, Grant.kind, Grant.share_group)
         .join(Grant, Grant.id == GrantBooking.grant_id)
         .where(
-            GrantBooking.room.in_(rooms),
+            GrantBooking.room.in_(space),
             GrantBooking.until > start - NEIGHBOUR_S,
             GrantBooking.start < until + NEIGHBOUR_S,
             Grant.state.in_(TRAVELLING),
         )
     )
     bookings = [
-        windows.Booking(booking.grant_id, booking.room, booking.start, booking.until, kind == "renter")
-        for booking, kind in session.execute(query)
+        windows.Booking(booking.grant_id, booking.room, booking.start, booking.until, kind == "renter", share_group)
+        for booking, kind, share_group in session.execute(query)
     ]
-    return windows.openings(room_ways(session, rooms), bookings)
+    wanted = set(rooms)
+    return [each for each in windows.openings(room_ways(session, space), bookings) if each.room in wanted]
 
 
 def openings_of(session: Session, grant: Grant) -> list[windows.Opening]:

@@ -25,6 +25,7 @@ An unknown or missing name, a value out of range or a reference to nothing is Re
 
 from __future__ import annotations
 
+import datetime
 import tomllib
 import zoneinfo
 from collections.abc import Iterator
@@ -37,11 +38,13 @@ from controller.formats.code_list import DoorId, Language, Policy
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from sync.hub.codes import pin_rule
+from sync.hub.occurrences import Weekday
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 RoomId = Annotated[str, Meta(pattern=r"^[!-~]{1,200}$")]
 Minutes = Annotated[int, Meta(ge=0, le=120)]
-Scope = Literal["reservations", "records"]
+Scope = Literal["reservations", "rooms", "facility", "records"]
+Hours = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 T = TypeVar("T")
 
 
@@ -71,9 +74,12 @@ class ServicePlan(_Strict, frozen=True):
 
 
 class ClientPlan(_Strict, frozen=True):
-    """A program that calls the API; `records` lets it read who came and went."""
+    """A program that calls the API. Scopes: `reservations` makes and reads its own, `rooms` reads status and readiness,
+    `facility` sets closures and reads what needs a person, `records` reads who came and went. With `owner` it is an
+    external owner's: it sees that owner's rooms only and lets in staff, never renters (R000-08)."""
 
     service: Name
+    owner: Name | None = None
     scopes: tuple[Scope, ...] = ("reservations",)
 
 
@@ -81,7 +87,7 @@ class PinSetPlan(_Strict, frozen=True):
     """Doors that may share a PIN. `live` bounds the PINs alive at one door at a time and so, with `tries`, decides
     length and refill. Length and cost of derivation are fixed with the first `apply`."""
 
-    live: Annotated[int, Meta(ge=1)] = 1
+    live: Annotated[int, Meta(ge=1)] = 17
     tries: Annotated[int, Meta(ge=1, le=100)] = 10
     memory_kib: Annotated[int, Meta(ge=8, le=LIMITS.pin_kdf_memory_kib)] = 19_456
     iterations: Annotated[int, Meta(ge=1, le=LIMITS.pin_kdf_iterations)] = 2
@@ -97,17 +103,29 @@ class BuildingPlan(_Strict, frozen=True):
 
 class RoomPlan(_Strict, frozen=True):
     """A rented room: its doors form one door group. `entrances` of its building lead to it, all of them unless
-    named."""
+    named. A divisible room has `parts`: their doors lead to it too, and whoever rents a part has it (R002-08)."""
 
     service: Name
     building: Name
-    doors: Annotated[tuple[DoorId, ...], Meta(min_length=1)]
+    doors: tuple[DoorId, ...] = ()
+    parts: tuple[Name, ...] = ()
+    owner: Name | None = None
+    opening_hours: dict[Weekday, tuple[Hours, ...]] = {}
+    reveal: Annotated[str, Meta(pattern=r"^P\d{1,3}D$")] = "P2D"
     id: RoomId | None = None
     entrances: tuple[DoorId, ...] | None = None
     time_zone: str = "Europe/Brussels"
     margin_before_min: Minutes = 15
     margin_after_min: Minutes = 15
     policy: PolicyPlan = PolicyPlan()
+
+
+class DecisionPlan(_Strict, frozen=True):
+    """Since when the policies and margins of this file hold, and who decided so (R001-11). At once when left out; what
+    changes in rooms and doors always holds at once."""
+
+    effective: datetime.date | None = None
+    reference: Annotated[str, Meta(pattern=r"^[!-~]{1,300}$")] | None = None
 
 
 class Town(_Strict, frozen=True):
@@ -119,16 +137,26 @@ class Town(_Strict, frozen=True):
     buildings: dict[str, BuildingPlan]
     rooms: dict[str, RoomPlan]
     policy: PolicyPlan
+    decision: DecisionPlan
 
     def room_id(self, name: str) -> str:
         """The id by which reservations name the room `name`."""
         return self.rooms[name].id or name
 
     def ways(self, name: str) -> tuple[str, ...]:
-        """Every door one needs to get into the room `name`: entrances first."""
+        """Every door one needs to get into the room `name`: entrances first, those of its parts last."""
         room = self.rooms[name]
         entrances = self.buildings[room.building].entrances if room.entrances is None else room.entrances
-        return entrances + room.doors
+        return entrances + room.doors + tuple(door for part in self.parts(name) for door in self.rooms[part].doors)
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The names of all parts of a room, parts of parts included."""
+        return tuple(each for part in self.rooms[name].parts for each in (part, *self.parts(part)))
+
+    def rivals(self, name: str) -> tuple[str, ...]:
+        """The ids of all rooms that `name` is a part of or that are parts of it."""
+        rivals = [*self.parts(name), *(whole for whole in self.rooms if name in self.parts(whole))]
+        return tuple(sorted(self.room_id(rival) for rival in rivals))
 
     def door_policy(self, own: PolicyPlan, pin_set: str) -> Policy:
         """The policy of a door group: its own words, then the town's, then the defaults. Raises Refused."""
@@ -158,8 +186,10 @@ def read_town(text: str) -> Town:
         buildings=_entries(document, "buildings", BuildingPlan),
         rooms=_entries(document, "rooms", RoomPlan),
         policy=_convert(document.get("policy", {}), PolicyPlan, "[policy]"),
+        decision=_convert(document.get("decision", {}), DecisionPlan, "[decision]"),
     )
     _check_references(town)
+    _check_parts(town)
     _check_doors(town)
     for where, own, pin_set in _groups(town):
         try:
@@ -204,6 +234,25 @@ def _check_references(town: Town) -> None:
         other = seen.setdefault(town.room_id(name), name)
         if other != name:
             raise Refused("bad_town", f"[rooms.{name}] id", f"is the id of room {other} as well")
+
+
+def _check_parts(town: Town) -> None:
+    """Parts are rooms of the same building, each of one whole only; a room without doors has parts."""
+    whole_of: dict[str, str] = {}
+    for name, room in town.rooms.items():
+        if not room.doors and not room.parts:
+            raise Refused("bad_town", f"[rooms.{name}] doors", "a room needs a door of its own, or parts")
+        for part in room.parts:
+            _known(part, town.rooms, f"[rooms.{name}] parts")
+            other = whole_of.setdefault(part, name)
+            if other != name or town.rooms[part].building != room.building:
+                raise Refused("bad_town", f"[rooms.{name}] parts", f"{part} is elsewhere: in {other}")
+    for name in town.rooms:
+        whole = whole_of.get(name)
+        while whole is not None:
+            if whole == name:
+                raise Refused("bad_town", f"[rooms.{name}] parts", "is a part of itself")
+            whole = whole_of.get(whole)
 
 
 def _known(name: str, names: object, where: str) -> None:

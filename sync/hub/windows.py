@@ -6,6 +6,8 @@ Pure. All instants are whole UTC seconds, all stretches half-open (`start <= now
 - at the doors of a room, a margin never reaches into another renter's booked time;
 - where the margins of two renters meet, the contested stretch is split at its midpoint;
 - an entrance is shared by many groups, so there nobody is clipped;
+- a room, its parts and what it is a part of are rivals: a renter of one is a neighbour in the others;
+- renters who share a room (one share group) are one party and do not clip each other (R002-08);
 - staff and suppliers neither clip nor are clipped: they come on purpose while others are in.
 
     openings([room], [Booking("g-1", "hall", start, until, renter=True)])
@@ -13,8 +15,9 @@ Pure. All instants are whole UTC seconds, all stretches half-open (`start <= now
 
 from __future__ import annotations
 
+import bisect
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.formats.code_list import Window
@@ -22,24 +25,33 @@ from controller.formats.code_list import Window
 
 @dataclass(frozen=True)
 class RoomWays:
-    """A room's margins in seconds, its own `doors`, and the `entrances` that lead to it."""
+    """A room's margins in seconds, its own `doors`, the `entrances` that lead to it, and its `rivals`: rooms that
+    cannot be rented apart from it at the same time."""
 
     id: str
     before_s: int
     after_s: int
     doors: tuple[str, ...]
     entrances: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Booking:
-    """Booked time of one grant in one room. Booked times of two renters in one room do not overlap."""
+    """Booked time of one grant in one room. Booked times of two parties of renters do not overlap in a room or its
+    rivals; `share_group` makes several grants one party."""
 
     grant: str
     room: str
     start: int
     until: int
     renter: bool
+    share_group: str | None = None
+
+    @property
+    def party(self) -> tuple[str, str]:
+        """Who gives way to whom as one."""
+        return ("group", self.share_group) if self.share_group is not None else ("grant", self.grant)
 
 
 @dataclass(frozen=True)
@@ -55,18 +67,20 @@ class Opening:
 
 
 def openings(rooms: Iterable[RoomWays], bookings: Iterable[Booking]) -> list[Opening]:
-    """Every opening that the bookings of these rooms give. Bookings of other rooms are ignored."""
+    """Every opening that the bookings of these rooms give. Bookings of other rooms are ignored, rivals that are not
+    among `rooms` too."""
+    known = {room.id: room for room in rooms}
     by_room: dict[str, list[Booking]] = {}
     for booking in bookings:
         by_room.setdefault(booking.room, []).append(booking)
     found: list[Opening] = []
-    for room in rooms:
+    for room in known.values():
         booked = by_room.get(room.id, [])
-        renters = [booking for booking in booked if booking.renter]
-        others = [booking for booking in booked if not booking.renter]
-        clipped = _clipped(room, renters) + _plain(room, others)
+        around = [room.id, *(rival for rival in room.rivals if rival in known)]
+        neighbours = _Neighbours(known, (each for rival in around for each in by_room.get(rival, ()) if each.renter))
+        clipped = [_clipped(room, each, neighbours) if each.renter else _plain(room, each) for each in booked]
         found += [_opening(stretch, door) for stretch in clipped for door in room.doors]
-        found += [_opening(stretch, door) for stretch in _plain(room, booked) for door in room.entrances]
+        found += [_opening(_plain(room, each), door) for each in booked for door in room.entrances]
     return found
 
 
@@ -89,33 +103,50 @@ def _opening(stretch: _Stretch, door: str) -> Opening:
     return Opening(booking.grant, booking.room, door, start, until, clipped)
 
 
-def _plain(room: RoomWays, bookings: Iterable[Booking]) -> list[_Stretch]:
-    return [(each, each.start - room.before_s, each.until + room.after_s, False) for each in bookings]
+def _plain(room: RoomWays, booking: Booking) -> _Stretch:
+    return booking, booking.start - room.before_s, booking.until + room.after_s, False
 
 
-def _clipped(room: RoomWays, bookings: Iterable[Booking]) -> list[_Stretch]:
-    # A run is a row of bookings of one grant with nobody else in between: it gives way only at its two ends.
-    ordered = sorted(bookings, key=lambda each: (each.start, each.until))
-    runs = [list(run) for _, run in itertools.groupby(ordered, key=lambda each: each.grant)]
-    limits = [_boundary(room, left[-1].until, right[0].start) for left, right in itertools.pairwise(runs)]
-    stretches: list[_Stretch] = []
-    # The first run has nobody to its left, the last one nobody to its right.
-    for run, left_limit, right_limit in zip(runs, [None, *limits], [*limits, None], strict=False):
-        stretches += [_within(plain, left_limit, right_limit) for plain in _plain(room, run)]
-    return stretches
+class _Neighbours:
+    """Renters that may clip each other, found by where they end and by where they start."""
+
+    def __init__(self, rooms: Mapping[str, RoomWays], bookings: Iterable[Booking]) -> None:
+        self._rooms = rooms
+        self._by_start = sorted(bookings, key=lambda each: each.start)
+        self._by_until = sorted(self._by_start, key=lambda each: each.until)
+        # Two margins that do not reach each other have nothing to settle.
+        self._reach = 2 * max((max(room.before_s, room.after_s) for room in rooms.values()), default=0)
+
+    def before(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
+        """Other parties that end close before `booking` starts."""
+        start = bisect.bisect_left(self._by_until, booking.start - self._reach, key=lambda each: each.until)
+        for each in itertools.islice(self._by_until, start, None):
+            if each.until > booking.start:
+                return
+            if each.party != booking.party:
+                yield each, self._rooms[each.room]
+
+    def after(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
+        """Other parties that start soon after `booking` ends."""
+        start = bisect.bisect_left(self._by_start, booking.until, key=lambda each: each.start)
+        for each in itertools.islice(self._by_start, start, None):
+            if each.start > booking.until + self._reach:
+                return
+            if each.party != booking.party:
+                yield each, self._rooms[each.room]
 
 
-def _within(plain: _Stretch, left_limit: Sequence[int] | None, right_limit: Sequence[int] | None) -> _Stretch:
-    booking, start, until, _ = plain
-    first = start if left_limit is None else max(start, left_limit[1])
-    last = until if right_limit is None else min(until, right_limit[0])
+def _clipped(room: RoomWays, booking: Booking, neighbours: _Neighbours) -> _Stretch:
+    _, start, until, _ = _plain(room, booking)
+    first = max([start, *(_boundary(left, other, booking, room)[1] for left, other in neighbours.before(booking))])
+    last = min([until, *(_boundary(booking, room, right, other)[0] for right, other in neighbours.after(booking))])
     return booking, first, last, (first, last) != (start, until)
 
 
-def _boundary(room: RoomWays, left_until: int, right_start: int) -> Window:
+def _boundary(left: Booking, left_room: RoomWays, right: Booking, right_room: RoomWays) -> Window:
     """Where the left neighbour's margin ends at the latest and the right one's begins at the earliest."""
-    left_end = min(left_until + room.after_s, right_start)
-    right_begin = max(right_start - room.before_s, left_until)
+    left_end = min(left.until + left_room.after_s, right.start)
+    right_begin = max(right.start - right_room.before_s, left.until)
     if right_begin < left_end:
         left_end = right_begin = (left_end + right_begin) // 2
     return left_end, right_begin

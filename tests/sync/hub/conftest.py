@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ scopes = ["reservations", "records"]
 service = "sport"
 
 [pin_sets.town]
-live = 1
+live = 17
 memory_kib = 8      # tests derive a lot and protect nothing
 iterations = 1
 
@@ -71,7 +72,13 @@ class Broker:
 
 
 def wish(revision: int = 1, *, rooms=(ROOM_A,), start=NOW + HOUR, until=NOW + 3 * HOUR, **changes) -> Wish:
-    members = {"state": "active", "kind": "renter", "windows": ((start, until),), "correlation": {}}
+    members: dict[str, Any] = {
+        "state": "active",
+        "kind": "renter",
+        "windows": ((start, until),),
+        "correlation": {},
+        "reveal_s": 0,
+    }
     return Wish(revision=revision, rooms=rooms, holder={"ref": "h-1", "kind": "person"}, **(members | changes))
 
 

@@ -8,8 +8,9 @@ from fastapi.testclient import TestClient
 
 from controller.formats.event import Event, Opening
 from controller.formats.qr_pass import parse
-from sync.hub.api import EVENT_TYPES, create_app
+from sync.hub.api import create_app
 from sync.hub.bodies import instant
+from sync.hub.feed import RECORD_TYPES
 from sync.hub.problems import CODES, MEDIA_TYPE
 from tests.sync.hub.conftest import HOUR, NOW, ROOM_A
 
@@ -74,8 +75,11 @@ def test_the_worked_example(http):
     } in told["openings"]
     pins = [each["pin"] for each in told["credentials"] if each["pin"]]
     qrs = [each["qr"] for each in told["credentials"] if each["qr"]]
-    assert (len(pins), len(pins[0]), parse(qrs[0]).tag_count) == (1, 6, 2)
-    assert told["delivery"] == [{"door": "a-1", "status": "queued"}, {"door": "front", "status": "queued"}]
+    assert (len(pins), len(pins[0]), parse(qrs[0]).tag_count) == (1, 7, 2)
+    assert told["delivery"] == [
+        {"door": "a-1", "status": "queued", "live_until": None},
+        {"door": "front", "status": "queued", "live_until": None},
+    ]
     assert http.put("/v1/reservations/MOR-2026-004711", json=body(windows=[local])).status_code == 200
     seen = http.get("/v1/reservations/MOR-2026-004711").json()
     assert all(each["pin"] is each["qr"] is None for each in seen["credentials"])
@@ -127,7 +131,7 @@ def test_only_known_clients_with_the_scope_get_in(http, service):
     club = {"Authorization": f"Bearer {service.new_token('club')}"}
     http.put("/v1/reservations/R-1", json=body())
     assert http.get("/v1/reservations/R-1", headers=club).json()["code"] == "not_found"
-    refused = http.get("/v1/events", headers=club)
+    refused = http.get("/v1/exceptions", headers=club)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_owner")
 
 
@@ -149,7 +153,10 @@ def test_twenty_callers_for_one_slot(http):
 
 def test_the_feed_names_the_callers_own_reservations(http, feed):
     grant = http.put("/v1/reservations/R-1", json=body()).json()["grant"]
-    for cursor, door in ((1, "a-1"), (2, "gym-1"), (3, "front")):
+    own = http.get("/v1/events").json()
+    assert [each["type"] for each in own["events"]] == ["grant.activated", "credential.ready"]
+    assert {each["reservation"] for each in own["events"]} == {"R-1"}
+    for cursor, door in ((101, "a-1"), (102, "gym-1"), (103, "front")):
         event = Event(
             door=door,
             log="0" * 16,
@@ -161,20 +168,22 @@ def test_the_feed_names_the_callers_own_reservations(http, feed):
             detail={},
         )
         feed.records.append(Logged(cursor, event, Opening(nonce="0" * 32, grant=grant, credential="c-1")))
-    page = http.get("/v1/events", params={"after": 0, "limit": 1}).json()
+    page = http.get("/v1/events", params={"after": own["next"], "limit": 1}).json()
     assert [(each["type"], each["reservation"], each["door"]) for each in page["events"]] == [
         ("access.granted", "R-1", "a-1")
     ]
     rest = http.get("/v1/events", params={"after": page["next"]}).json()
     assert [each["door"] for each in rest["events"]] == ["front"]
-    assert rest["next"] == 3
-    assert http.get("/v1/events", params={"after": 3}).json() == {"events": [], "next": 3}
+    assert rest["next"] == 103
+    assert http.get("/v1/events", params={"after": 103}).json() == {"events": [], "next": 103}
+    only = http.get("/v1/events", params={"types": ["access.*", "grant.activated"]}).json()
+    assert [each["type"] for each in only["events"]] == ["grant.activated", "access.granted", "access.granted"]
 
 
 def test_every_event_kind_has_a_name():
     from controller.formats.event import EVENT_KINDS
 
-    assert set(EVENT_TYPES) == set(EVENT_KINDS)
+    assert set(RECORD_TYPES) == set(EVENT_KINDS)
 
 
 def test_the_document_is_complete(http):

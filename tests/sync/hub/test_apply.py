@@ -43,5 +43,5 @@ def test_a_door_may_be_replaced_but_not_taken_away(service):
 
 def test_pins_keep_their_length(service):
     with pytest.raises(Refused) as refused:
-        service.apply(read_town(TOWN.replace("live = 1", "live = 17")), NOW)
+        service.apply(read_town(TOWN.replace("live = 17", "live = 1")), NOW)
     assert (refused.value.code, refused.value.where) == ("pin_length_fixed", "[pin_sets.town]")

@@ -262,7 +262,7 @@ def test_a_hub_that_lost_its_grants_does_not_empty_its_doors(service, sessions, 
     with sessions.begin() as session:
         connection = session.connection()
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-        for table in ("deliveries", "verifiers", "credentials", "bookings", "reservations", "grants"):
+        for table in ("deliveries", "verifiers", "pin_marks", "credentials", "bookings", "reservations", "grants"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     service.due(NOW + 2 * DAY)
     assert list_of("b-1").grants == ()

@@ -16,7 +16,7 @@ def test_ways_and_ids():
 def test_policy_falls_back_from_room_to_town_to_defaults():
     town = read_town(TOWN + '[rooms.gym.policy]\nrelease_s = 9\n[policy]\nhelp = "bel 1234"\nrelease_s = 7\n')
     gym, other = (town.door_policy(town.rooms[name].policy, "town") for name in ("gym", "B"))
-    assert (gym.release_s, other.release_s, gym.help, gym.pin_digits) == (9, 7, "bel 1234", 6)
+    assert (gym.release_s, other.release_s, gym.help, gym.pin_digits) == (9, 7, "bel 1234", 7)
     assert (10 + 86_400 / gym.pin_refill_s) / 10**6 <= 1e-4
 
 
@@ -35,7 +35,7 @@ def test_policy_falls_back_from_room_to_town_to_defaults():
         ('doors = ["b-1"]', 'doors = ["b-1"]\nmargin_before_min = 121', "[rooms.B] margin_before_min"),
         ('doors = ["b-1"]', 'doors = ["b-1"]\npolicy = {release_s = 99}', "[rooms.B.policy]"),
         ('doors = ["b-1"]', 'doors = ["b-1"]\nid = "https://data.example/id/A"', "[rooms.B] id"),
-        ("live = 1", "live = 173", "[pin_sets.town] live"),
+        ("live = 17", "live = 173", "[pin_sets.town] live"),
         ("[pin_sets.town]", "[pin_sets.other]", "[buildings.hall] pin_set"),
         ('scopes = ["reservations", "records"]', 'scopes = ["all"]', "[clients.booking] scopes[0]"),
         ("[rooms.A]", "[rooms.A", "town.toml"),

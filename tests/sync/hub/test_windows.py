@@ -89,3 +89,40 @@ def test_no_instant_opens_for_two_renters_and_booked_time_always_opens(bookings,
         assert left[1] <= right[0]
     for booking in bookings:
         assert any(start <= booking.start and booking.until <= until for start, until in found[booking.grant])
+
+
+PARTS = (
+    RoomWays("whole", 900, 900, ("a-1", "b-1"), rivals=("A", "B")),
+    RoomWays("A", 1_800, 0, ("a-1",), rivals=("whole",)),
+    RoomWays("B", 900, 900, ("b-1",), rivals=("whole",)),
+)
+
+
+def test_a_part_clips_the_whole_room_at_every_door_and_not_the_other_part():
+    """R002-08: the halves of a room are neighbours of the whole, not of each other."""
+    found = openings(
+        PARTS,
+        [
+            Booking("a", "A", 8 * HOUR, 10 * HOUR, renter=True),
+            Booking("b", "B", 9 * HOUR, 11 * HOUR, renter=True),
+            Booking("w", "whole", 11 * HOUR, 12 * HOUR, renter=True),
+        ],
+    )
+    at_doors = {(o.grant, o.door): (o.start, o.until) for o in found}
+    assert at_doors["w", "a-1"] == at_doors["w", "b-1"] == (11 * HOUR, 12 * HOUR + 900)
+    assert at_doors["a", "a-1"] == (8 * HOUR - 1_800, 10 * HOUR)
+    assert at_doors["b", "b-1"] == (9 * HOUR - 900, 11 * HOUR)
+
+
+def test_renters_who_share_a_room_do_not_clip_each_other():
+    """R002-08: one share group is one party."""
+    together = [
+        Booking("a", "hall", 8 * HOUR, 10 * HOUR, renter=True, share_group="fair"),
+        Booking("b", "hall", 9 * HOUR, 11 * HOUR, renter=True, share_group="fair"),
+        Booking("c", "hall", 11 * HOUR, 12 * HOUR, renter=True),
+    ]
+    assert at("hall-1", together) == {
+        "a": ((8 * HOUR - 900, 10 * HOUR + 900),),
+        "b": ((9 * HOUR - 900, 11 * HOUR),),
+        "c": ((11 * HOUR, 12 * HOUR + 900),),
+    }

@@ -1,0 +1,100 @@
+"""What the hub answers about a reservation: openings, codes and delivery, as they hold now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sync.hub import store
+from sync.hub.credentials import Minter
+from sync.hub.issuer import VALID_S, GrantState
+from sync.hub.models import ApiEntry, Delivery, Door, Grant, Reservation
+from sync.hub.reservations import Method
+from sync.hub.windows import Opening
+
+DeliveryStatus = Literal["queued", "applied"]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A credential as its owner sees it; `pin` and `qr` are None unless this answer may reveal them. `ends_at` is when
+    it stops before its grant does; `holder` whose it is, None for the reservation's own."""
+
+    id: str
+    reveal_at: int
+    pin: str | None
+    qr: str | None
+    ends_at: int | None = None
+    holder: str | None = None
+    method: Method = "pin"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Whether a door has what holds now. While it has not, what held before may open it, at most until `live_until`
+    (X-14); None where nothing from before can be there."""
+
+    status: DeliveryStatus
+    live_until: int | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What holds for a reservation now."""
+
+    grant: str
+    revision: int
+    state: GrantState
+    openings: tuple[Opening, ...]
+    credentials: tuple[Code, ...]
+    delivered: dict[str, Delivered]
+
+    @property
+    def delivery(self) -> dict[str, DeliveryStatus]:
+        """Only the status of each door."""
+        return {door: each.status for door, each in self.delivered.items()}
+
+
+def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answer:
+    """What holds. With `reveal`, codes in clear, once their time has come; that is noted (R002-07)."""
+    session, grant = minter.session, reservation.grant
+    reveal = reveal and minter.now >= grant.reveal_at and grant.state != "cancelled"
+    codes: list[Code] = []
+    for credential in sorted(grant.credentials, key=lambda each: each.id):
+        if credential.method not in grant.methods or not credential.opens_at(minter.now):
+            continue
+        clear = minter.clear_text(credential) if reveal else None
+        pin, qr = (clear, None) if credential.method == "pin" else (None, clear)
+        held = (credential.ends_at, credential.holder, credential.method)
+        codes.append(Code(credential.id, grant.reveal_at, pin, qr, *held))
+    if any(code.pin or code.qr for code in codes):
+        note(session, reservation, "revealed", minter.now)
+    return Answer(
+        grant=grant.id,
+        revision=reservation.revision,
+        state=grant.state,
+        openings=tuple(store.openings_of(session, grant)),
+        credentials=tuple(codes),
+        delivered=_delivered(session, grant),
+    )
+
+
+def note(session: Session, reservation: Reservation, action: str, now: int) -> None:
+    """Write into the API's audit."""
+    session.add(ApiEntry(at=now, client=reservation.client, ref=reservation.ref, action=action))
+
+
+def _delivered(session: Session, grant: Grant) -> dict[str, Delivered]:
+    query = select(Delivery, Door).join(Door, Door.id == Delivery.door).where(Delivery.grant_id == grant.id)
+    return {door.id: _at_door(delivery, door) for delivery, door in session.execute(query.order_by(Door.id))}
+
+
+def _at_door(delivery: Delivery, door: Door) -> Delivered:
+    if delivery.version is not None and door.reported_version >= delivery.version:
+        return Delivered("applied", None)
+    # A version is never below the second in which its list was issued, so what the door holds runs out by then.
+    old = delivery.held_before and door.reported_version > 0
+    return Delivered("queued", door.reported_version + VALID_S if old else None)

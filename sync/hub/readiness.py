@@ -1,0 +1,163 @@
+"""Is a door ready, is a room free, and what needs a person: questions to what doors last reported (R000-05, R002-28).
+
+A door is green when every condition holds; each has a name that stays. Nothing here tells who is in a room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.formats.code_list import ClosureReason
+from sync.hub import store
+from sync.hub.issuer import DAY_S, VALID_S
+from sync.hub.models import Delivery, Door, DoorList, Grant, GrantBooking, Reservation, Room, RoomClosure, Way
+
+ONLINE_S = 180
+"""A door reports every minute; three silent minutes are no coincidence."""
+
+BEHIND_S = 120
+"""So long a door may take to report its newest list."""
+
+OFFSET_MAX_S = 60
+"""How far a door's clock may be off, as far as its last report tells."""
+
+LATE_S = 3_600
+"""A reservation that its door does not hold an hour before it starts needs a person."""
+
+Condition = Literal["enrolled", "online", "list_current", "list_fresh", "clock", "clock_offset", "faults", "posture"]
+SURE_CLOCKS = frozenset({"synced", "holdover"})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of a door: whether it holds, and what was seen."""
+
+    condition: Condition
+    ok: bool
+    seen: str
+
+
+@dataclass(frozen=True)
+class DoorReadiness:
+    """A door: `ready` when every check holds."""
+
+    door: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Green or red."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def line(self) -> str:
+        """One line for people: `green`, or `red` and what is wrong."""
+        wrong = ", ".join(f"{check.condition} ({check.seen})" for check in self.checks if not check.ok)
+        return f"red: {wrong}" if wrong else "green"
+
+
+@dataclass(frozen=True)
+class RoomStatus:
+    """A room now: `occupied` by a booking of a renter, `closed` by a closure (its reason), ready when all its doors
+    are; `next_start` is when the next renter's booking begins within a day."""
+
+    room: str
+    ready: bool
+    occupied: bool
+    closed: ClosureReason | None
+    next_start: int | None
+    doors: tuple[DoorReadiness, ...]
+
+
+@dataclass(frozen=True)
+class Late:
+    """A reservation that `door` does not hold although it starts at `start`."""
+
+    client: str
+    reservation: str
+    door: str
+    start: int
+
+
+def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
+    """Every condition of one door at `now` (UTC seconds)."""
+    current = session.get(DoorList, door.id)
+    version, published = (current.version, current.published_at) if current else (0, None)
+    silent = None if door.reported_at is None else now - door.reported_at
+    held = version > 0 and door.reported_version >= version
+    catching_up = published is not None and now - published <= BEHIND_S
+    age = now - door.reported_version
+    offset = None
+    if door.reported_clock_ms is not None and door.reported_at is not None:
+        offset = door.reported_clock_ms // 1000 - door.reported_at
+    faults = door.reported_faults or []
+    checks = (
+        Check("enrolled", door.event_key is not None, "event key" if door.event_key else "no event key"),
+        Check(
+            "online",
+            silent is not None and silent <= ONLINE_S,
+            "never heard" if silent is None else f"last heard {silent} s ago",
+        ),
+        Check("list_current", held or catching_up, f"holds {door.reported_version}, current {version}"),
+        # A version is not below its list's second of issue: this is the list's age, or more favourable by seconds.
+        Check("list_fresh", door.reported_version > 0 and age < VALID_S - DAY_S, f"{max(age, 0) // DAY_S} days old"),
+        Check("clock", door.reported_clock in SURE_CLOCKS, door.reported_clock or "unknown"),
+        Check("clock_offset", offset is not None and abs(offset) <= OFFSET_MAX_S, f"{offset} s"),
+        Check("faults", not faults, " ".join(faults) or "none"),
+        Check("posture", door.reported_posture != "lockdown", door.reported_posture or "unknown"),
+    )
+    return DoorReadiness(door.id, checks)
+
+
+def room_status(session: Session, room: Room, now: int) -> RoomStatus:
+    """A room and the doors on the way to it."""
+    names = store.doors_to(session, [room.id])
+    doors = {door.id: door for door in session.scalars(select(Door).where(Door.id.in_(names)))}
+    readiness = tuple(door_readiness(session, doors[name], now) for name in names)
+    space = store.with_rivals(session, [room.id])
+    bookings = session.execute(
+        select(GrantBooking.start, GrantBooking.until)
+        .join(Grant, Grant.id == GrantBooking.grant_id)
+        .where(GrantBooking.room.in_(space), GrantBooking.until > now, GrantBooking.start < now + DAY_S)
+        .where(Grant.kind == "renter", Grant.state == "active")
+        .order_by(GrantBooking.start)
+    ).all()
+    closed = session.scalar(
+        select(RoomClosure.reason)
+        .where(RoomClosure.room.in_(space), RoomClosure.start <= now, RoomClosure.until > now)
+        .order_by(RoomClosure.reason)
+    )
+    return RoomStatus(
+        room=room.id,
+        ready=all(each.ready for each in readiness) and closed is None,
+        occupied=any(start <= now for start, _ in bookings),
+        closed=closed,
+        next_start=next((start for start, _ in bookings if start > now), None),
+        doors=readiness,
+    )
+
+
+def late(session: Session, now: int, rooms: Collection[str] | None = None) -> list[Late]:
+    """The reservations that start within the hour, or have started, and are not held by one of their doors."""
+    query = (
+        select(Reservation.client, Reservation.ref, Delivery, Door, GrantBooking.start)
+        .join(Grant, Grant.id == Reservation.grant_id)
+        .join(GrantBooking, GrantBooking.grant_id == Grant.id)
+        .join(Way, Way.room == GrantBooking.room)
+        .join(Delivery, (Delivery.grant_id == Grant.id) & (Delivery.door == Way.door))
+        .join(Door, Door.id == Delivery.door)
+        .where(GrantBooking.start <= now + LATE_S, GrantBooking.until > now, Grant.state == "active")
+        .order_by(GrantBooking.start, Reservation.ref, Door.id)
+    )
+    if rooms is not None:
+        query = query.where(GrantBooking.room.in_(rooms))
+    found: dict[tuple[str, str, str], Late] = {}
+    for client, ref, delivery, door, start in session.execute(query):
+        if delivery.version is None or door.reported_version < delivery.version:
+            found.setdefault((client, ref, door.id), Late(client, ref, door.id, start))
+    return list(found.values())

@@ -1,0 +1,123 @@
+"""What staff and planning tools ask about rooms and doors, and the closures they set. A caller sees its own rooms and
+the doors on the way to them; everything else does not exist for it (R004-21, R000-08)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.formats.errors import Refused
+from sync.hub import closures, policies, readiness, store
+from sync.hub.clients import Caller
+from sync.hub.closures import Closed, Closing
+from sync.hub.credentials import Minter
+from sync.hub.lists import ListKeeper
+from sync.hub.models import Door, Grant, GrantBooking, Reservation, Room
+from sync.hub.policies import InForce
+from sync.hub.readiness import DoorReadiness, Late, RoomStatus
+from sync.hub.workbench import Workbench
+
+PAGE_MAX = 500
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A reservation as an external owner sees it: a reference and a time, never a code."""
+
+    reservation: str
+    category: str
+    state: str
+    start: int
+    until: int
+
+
+class RoomDesk:
+    """What concerns rooms rather than reservations."""
+
+    bench: Workbench
+
+    def put_closure(self, caller: Caller, ref: str, wish: Closing, now: int) -> tuple[Closed, bool]:
+        """Keep renters out of a room for a time; the flag says created. Raises Refused `unknown_room`, `bad_request`,
+        `door_full`."""
+
+        def work(minter: Minter) -> tuple[Closed, bool, list[str]]:
+            closed, created, doors = closures.put(minter.session, caller, ref, wish, now)
+            return closed, created, ListKeeper(minter).renew(doors)
+
+        closed, created, renewed = self.bench.run(now, work)
+        self.bench.publish(renewed, now)
+        return closed, created
+
+    def closure(self, caller: Caller, ref: str) -> Closed:
+        """Raises Refused `not_found`."""
+        return self.bench.look(lambda session: closures.get(session, caller, ref))
+
+    def remove_closure(self, caller: Caller, ref: str, now: int) -> None:
+        """Open the room again. Raises Refused `not_found`."""
+
+        def work(minter: Minter) -> list[str]:
+            return ListKeeper(minter).renew(closures.remove(minter.session, caller, ref, now))
+
+        self.bench.publish(self.bench.run(now, work), now)
+
+    def room_status(self, caller: Caller, room_id: str, now: int) -> RoomStatus:
+        """A room now. Raises Refused `unknown_room`."""
+        return self.bench.look(lambda session: readiness.room_status(session, _room(session, caller, room_id), now))
+
+    def door_readiness(self, caller: Caller, door_id: str, now: int) -> DoorReadiness:
+        """A door's conditions. Raises Refused `not_found`."""
+
+        def look(session: Session) -> DoorReadiness:
+            rooms = session.scalars(store.visible_rooms(caller)).all()
+            door = session.get(Door, door_id)
+            if door is None or door_id not in store.doors_to(session, rooms):
+                raise Refused("not_found", "door", f"there is no door {door_id}")
+            return readiness.door_readiness(session, door, now)
+
+        return self.bench.look(look)
+
+    def exceptions(self, caller: Caller, now: int) -> tuple[list[Late], list[DoorReadiness]]:
+        """What needs a person: reservations their doors do not hold in time, and doors that are not ready (R002-33)."""
+
+        def look(session: Session) -> tuple[list[Late], list[DoorReadiness]]:
+            rooms = session.scalars(store.visible_rooms(caller)).all()
+            doors = session.scalars(select(Door).where(Door.id.in_(store.doors_to(session, rooms))).order_by(Door.id))
+            red = [readiness.door_readiness(session, door, now) for door in doors]
+            return readiness.late(session, now, rooms), [each for each in red if not each.ready]
+
+        return self.bench.look(look)
+
+    def policies(self, caller: Caller, room_id: str, at: int) -> list[InForce]:
+        """What held at `at` for a room and the doors to it (R001-11). Raises Refused `unknown_room`."""
+
+        def look(session: Session) -> list[InForce]:
+            return policies.in_force(session, _room(session, caller, room_id), at)
+
+        return self.bench.look(look)
+
+    def booked(self, caller: Caller, room_id: str, start: int, until: int) -> list[Booked]:
+        """The reservations of a room in a time, by reference (R000-08). Raises Refused `unknown_room`."""
+
+        def look(session: Session) -> list[Booked]:
+            room = _room(session, caller, room_id)
+            query = (
+                select(Reservation.ref, Grant.kind, Grant.state, GrantBooking.start, GrantBooking.until)
+                .join(Grant, Grant.id == Reservation.grant_id)
+                .join(GrantBooking, GrantBooking.grant_id == Grant.id)
+                .where(GrantBooking.room == room.id, GrantBooking.until > start, GrantBooking.start < until)
+                .where(Grant.state != "cancelled")
+                .order_by(GrantBooking.start, Reservation.ref)
+                .limit(PAGE_MAX)
+            )
+            return [Booked(*row) for row in session.execute(query)]
+
+        return self.bench.look(look)
+
+
+def _room(session: Session, caller: Caller, room_id: str) -> Room:
+    room = session.scalar(select(Room).where(Room.id == room_id, Room.id.in_(store.visible_rooms(caller))))
+    if room is None:
+        raise Refused("unknown_room", "room", f"there is no room {room_id}")
+    return room

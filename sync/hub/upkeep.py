@@ -1,0 +1,121 @@
+"""What time makes due, a little at a time, so that reservations never wait for housekeeping.
+
+`due` is cheap when nothing is; to be called every second or so. Several hub processes may do it at once: each step
+looks again within its own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from sync.hub import closures, lifecycle, policies, readiness, rotation, store
+from sync.hub.credentials import Minter, forget_over
+from sync.hub.hub_events import HubEventType, tell
+from sync.hub.lists import ListKeeper
+from sync.hub.models import Delivery, Door, DoorList, Reservation, Room
+from sync.hub.workbench import Workbench
+
+BEHIND_S = 60
+"""A door that has not reported its current list for so long gets it again: a broker may forget."""
+
+FORGET_S = 60
+"""How often codes that are over are looked for."""
+
+WATCH_S = 20
+"""How often doors and late reservations are looked at."""
+
+REFRESH_DOORS = 50
+"""So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
+
+CLOSURES_KEPT_S = 90 * 86_400
+
+
+class Upkeep:
+    """The hub's housekeeping."""
+
+    bench: Workbench
+
+    def __init__(self) -> None:
+        self._done_at: dict[str, int] = {}
+
+    def due(self, now: int) -> None:
+        """Do what is due: forget codes that are over, rotate and announce codes, put policies in force, refresh lists
+        after a day, publish what is new, and publish again to doors that are behind."""
+        if self._is_time("forget", FORGET_S, now):
+            self.bench.run(now, _forget)
+        if self._is_time("watch", WATCH_S, now):
+            self.bench.run(now, lambda minter: _watch(minter.session, now))
+        since = self._done_at.get("codes", now - FORGET_S)
+        if self.bench.look(lambda session: _anything(session, now, since)):
+            self.bench.run(now, lambda minter: _codes(minter, since))
+        self._done_at["codes"] = now
+        self.bench.publish(self.bench.run(now, _refresh), now)
+
+    def _is_time(self, what: str, every_s: int, now: int) -> bool:
+        if now < self._done_at.get(what, 0) + every_s:
+            return False
+        self._done_at[what] = now
+        return True
+
+
+def _forget(minter: Minter) -> None:
+    forget_over(minter.session, minter.now)
+    closures.forget_past(minter.session, minter.now - CLOSURES_KEPT_S)
+    lifecycle.tell_ended(minter.session, minter.now)
+
+
+def _codes(minter: Minter, since: int) -> None:
+    session, now = minter.session, minter.now
+    doors = rotation.rotate_due(minter) | rotation.ended_since(session, since, now)
+    doors |= set(policies.apply_due(session, now))
+    lifecycle.tell_ready(session, now)
+    ListKeeper(minter).renew(doors)
+
+
+def _anything(session: Session, now: int, since: int) -> bool:
+    """Whether `_codes` has anything to do: it would take the writers' lock."""
+    questions: tuple[Callable[[], bool], ...] = (
+        lambda: lifecycle.any_ready(session, now),
+        lambda: rotation.any_due(session, now) or bool(rotation.ended_since(session, since, now)),
+        lambda: policies.any_due(session, now),
+    )
+    return any(question() for question in questions)
+
+
+def _refresh(minter: Minter) -> list[str]:
+    """Renew what is a day old; the doors that have to get their list, new or again."""
+    session, now = minter.session, minter.now
+    query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id).limit(REFRESH_DOORS)
+    old = session.scalars(query.where(or_(DoorList.door.is_(None), DoorList.refresh_after <= now))).all()
+    ListKeeper(minter).renew(old, daily=True)
+    behind = select(DoorList.door).join(Door, Door.id == DoorList.door)
+    unheard = (DoorList.version > Door.reported_version) & (DoorList.published_at <= now - BEHIND_S)
+    return list(session.scalars(behind.where(or_(DoorList.published_at.is_(None), unheard))))
+
+
+def _watch(session: Session, now: int) -> None:
+    """Tell what changed about doors, and which reservations are late."""
+    for door in session.scalars(select(Door).order_by(Door.id)).all():
+        state = readiness.door_readiness(session, door, now)
+        if door.ready is not state.ready:
+            door.ready = state.ready
+            _tell_rooms(session, door.id, "door.ready" if state.ready else "door.not_ready", state.line, now)
+    for each in readiness.late(session, now):
+        reservation = store.reservation_of(session, each.client, each.reservation)
+        delivery = session.get_one(Delivery, (reservation.grant_id, each.door))
+        if not delivery.stale:
+            delivery.stale = True
+            _tell_stale(session, reservation, each.door, now)
+
+
+def _tell_rooms(session: Session, door: str, kind: HubEventType, line: str, now: int) -> None:
+    rooms = session.scalars(select(Room).where(Room.id.in_(store.rooms_behind(session, door))).order_by(Room.id))
+    for room in rooms.all():
+        tell(session, now, kind, service=room.service, room=room.id, door=door, detail={"line": line})
+
+
+def _tell_stale(session: Session, reservation: Reservation, door: str, now: int) -> None:
+    lifecycle.tell_about(session, reservation, "delivery.stale", now, door=door)

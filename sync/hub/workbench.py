@@ -1,0 +1,81 @@
+"""What every desk of the hub works with: the database, keys, chance, and the way to the broker.
+
+bench = Workbench(sessions, keyring, Randomness())
+answer = bench.run(now, lambda minter: …)       # one transaction; run again when somebody else was in the way
+doors = bench.look(lambda session: …)           # read only: takes no lock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from sync import topics
+from sync.hub.codes import Randomness
+from sync.hub.credentials import Minter
+from sync.hub.database import Sessions, reading
+from sync.hub.derivations import Derivations, Underived
+from sync.hub.keys import Keyring
+from sync.hub.models import DoorList
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""Several hub processes on one database may draw the same PIN or create the same row; the later one tries again."""
+
+
+class Publisher(Protocol):
+    """The way to the broker. `publish` neither waits nor raises, and says whether it took the message. One that it did
+    not take is due again at once; one that is lost on the way later, because its door stays behind."""
+
+    def publish(self, topic: str, payload: bytes, retain: bool) -> bool: ...
+
+
+class Workbench:
+    """Shared by everything that is done for one hub."""
+
+    def __init__(self, sessions: Sessions, keyring: Keyring, chance: Randomness) -> None:
+        self.keyring = keyring
+        self.chance = chance
+        self._sessions = sessions
+        self._reading = reading(sessions)
+        self._publisher: Publisher | None = None
+
+    def attach(self, publisher: Publisher) -> None:
+        """From now on lists are handed to `publisher`. Without one they wait in the database."""
+        self._publisher = publisher
+
+    def run(self, now: int, work: Callable[[Minter], T]) -> T:
+        """The result of `work` in one transaction. It may be run more than once, so it must do nothing but database
+        work; PINs are derived between two runs, with nothing locked."""
+        derivations = Derivations()
+        failures = 0
+        while True:
+            derivations.start_run()
+            try:
+                with self._sessions.begin() as session:
+                    return work(Minter(session, self.keyring, self.chance, now, derivations))
+            except Underived as missing:
+                derivations.derive(missing)
+            except (IntegrityError, OperationalError):
+                failures += 1
+                if failures == ATTEMPTS:
+                    raise
+
+    def look(self, question: Callable[[Session], T]) -> T:
+        """The answer to a question that changes nothing."""
+        with self._reading.begin() as session:
+            return question(session)
+
+    def publish(self, doors: Collection[str], now: int) -> None:
+        """Hand the current lists of these doors to the link."""
+        if self._publisher is None or not doors:
+            return
+        with self._sessions.begin() as session:
+            for current in session.scalars(select(DoorList).where(DoorList.door.in_(doors))):
+                if self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True):
+                    current.published_at = now
