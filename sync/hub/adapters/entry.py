@@ -83,19 +83,18 @@ def rejected(where: str, ref: str | None, refused: Refused) -> Rejected:
     return Rejected(where, ref, refused.code, text)
 
 
-def as_ref(name: str) -> str:
-    """A foreign identifier as a ref: the same where it can be, other characters as `~` and their hexadecimal code
-    (`17@planner` is `17~40planner`); a digest where that gets too long or looks like personal data."""
+def as_ref(name: str, *, is_uid: bool = False) -> str:
+    """A foreign identifier as a ref: the same where it can be, other characters as `~` and their hexadecimal code; a
+    digest where that gets too long or looks like personal data. The UID of an event may look like an e-mail address
+    (`17@planner` is `17~40planner`): behind its @ there is a host."""
     ref = "".join(each if _IN_REF.fullmatch(each) else _escaped(each) for each in name)
     try:
-        refuse_personal_data([("ref", ref)])
+        refuse_personal_data([("ref", ref), ("name", name.replace("@", " ") if is_uid else name)])
     except Refused:
         ref = ""
-    return (
-        ref
-        if 0 < len(ref) <= REF_CHARS
-        else f"h-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-    )
+    if 0 < len(ref) <= REF_CHARS:
+        return ref
+    return f"h-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def _escaped(character: str) -> str:

@@ -96,10 +96,10 @@ def _event(uid: str, parts: Sequence[Component], places: Places, plan: Plan, spa
         if not people:
             yield entry
     except Refused as refused:
-        yield rejected(where, as_ref(uid) if uid else None, refused)
+        yield rejected(where, as_ref(uid, is_uid=True) if uid else None, refused)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         # The calendar library hands broken properties on as they are; what they break in is not known beforehand.
-        yield Rejected(where, as_ref(uid) if uid else None, "bad_request", f"cannot be read: {error}")
+        yield Rejected(where, as_ref(uid, is_uid=True) if uid else None, "bad_request", f"cannot be read: {error}")
 
 
 def _newest(parts: Sequence[Component]) -> list[Component]:
@@ -125,15 +125,15 @@ def _entry(uid: str, parts: Sequence[Component], places: Places, plan: Plan, spa
     windows = {each for each in _windows(parts, rooms, places, span) if span.keeps(each)} if rooms else set()
     return Entry(
         where=f"event {uid}",
-        ref=as_ref(uid),
+        ref=as_ref(uid, is_uid=True),
         state=state,
         rooms=rooms,
         windows=tuple(sorted(windows)),
-        holder=as_ref(uid),
+        holder=as_ref(uid, is_uid=True),
         holder_kind="association" if plan.kind == "renter" else "staff",
         kind=plan.kind,
         sequence=max(map(_sequence, parts)),
-        correlation={EVENT: as_ref(uid)},
+        correlation={EVENT: as_ref(uid, is_uid=True)},
     )
 
 
@@ -256,4 +256,4 @@ def _attendees(parts: Sequence[Component]) -> list[str]:
 
 def _personal(entry: Entry, uid: str, address: str) -> Entry:
     person = hashlib.sha256(f"zs-attendee\0{address}".encode()).hexdigest()[:16]
-    return replace(entry, ref=as_ref(f"{uid}:{person}"), holder=f"a-{person}")
+    return replace(entry, ref=as_ref(f"{uid}:{person}", is_uid=True), holder=f"a-{person}")
