@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from rich.table import Table
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
+from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
 from sync.hub.enrolment import enrol_door, make_hub
@@ -33,6 +35,8 @@ from sync.hub.town import read_town
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
 door_app = typer.Typer(no_args_is_help=True, help="Door units.")
 app.add_typer(door_app, name="door")
+app.add_typer(import_app, name="import")
+app.add_typer(adapters_app, name="adapters")
 console = Console()
 
 HubFolder = Annotated[Path, typer.Option("--hub", envvar="ZS_HUB", help="The hub folder.")]
@@ -99,7 +103,13 @@ def serve(hub: HubFolder = HERE) -> None:
     """Run the API and the link to the doors until interrupted."""
     import uvicorn
 
+    from sync.hub.adapters.routes import adapter_routes
+    from sync.hub.adapters.settings import read_adapters
+    from sync.hub.adapters.switchboard import Switchboard
     from sync.hub.api import create_app
+    from sync.hub.artefacts.desk import Desk
+    from sync.hub.artefacts.house_rules import read_house_rules
+    from sync.hub.artefacts.routes import artefact_routes
     from sync.hub.link import HubLink
 
     with refusals():
@@ -109,7 +119,11 @@ def serve(hub: HubFolder = HERE) -> None:
         link.start()
         try:
             address = opened.settings.http
-            application = create_app(opened.service, LogStore(opened.sessions))
+            rules = read_house_rules(hub)
+            desk = Desk(opened.sessions, opened.keyring, rules)
+            board = Switchboard(opened.service, opened.sessions, read_adapters(hub))
+            more = (partial(artefact_routes, desk), partial(adapter_routes, board, opened.sessions, rules.name))
+            application = create_app(opened.service, LogStore(opened.sessions), more=more)
             uvicorn.run(application, host=address.host, port=address.port, log_level="warning")
         finally:
             link.stop()
