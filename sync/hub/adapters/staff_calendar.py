@@ -6,6 +6,7 @@ it belongs to and to nobody else; everybody who may see the room sees that it is
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,8 +97,7 @@ def write_calendar(times: Iterable[Taken], name: Callable[[str], str], language:
     calendar.add("VERSION", "2.0")
     for each in times:
         event = Event()
-        # A grant keeps its id whatever becomes of it, so a calendar program moves the event it has.
-        event.add("UID", f"{each.grant}-{each.place}@zaalsleutel")
+        event.add("UID", _uid(each))
         event.add("SEQUENCE", each.revision)
         event.add("DTSTAMP", datetime.fromtimestamp(now, UTC))
         event.add("DTSTART", datetime.fromtimestamp(each.start, UTC))
@@ -107,3 +107,9 @@ def write_calendar(times: Iterable[Taken], name: Callable[[str], str], language:
         event.add("STATUS", SHOWN[each.state])
         calendar.add_component(event)
     return bytes(calendar.to_ical())
+
+
+def _uid(time: Taken) -> str:
+    """A grant keeps its id whatever becomes of it, so a calendar program moves the event it has. Digested, because a
+    grant shares its id with its first QR code."""
+    return f"{hashlib.sha256(time.grant.encode()).hexdigest()[:20]}-{time.place}@zaalsleutel"

@@ -36,7 +36,7 @@ def poll(poller):
     return look
 
 
-def state(intake, ref: str) -> str:
+def state(intake, ref):
     return intake.held()[ref].grant.state
 
 

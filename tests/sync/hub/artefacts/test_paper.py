@@ -91,10 +91,10 @@ def photograph(page, chance):
     turned = cv2.getRotationMatrix2D(centre, chance.uniform(-25, 25), chance.uniform(0.5, 0.8))
     turned[:, 2] += (320 - centre[0], 240 - centre[1])
     seen = cv2.warpAffine(page, turned, (640, 480), borderValue=128).astype(np.float32)
-    seen = cv2.GaussianBlur(seen, (5, 5), chance.uniform(0.4, 1.2))
+    blurred = cv2.GaussianBlur(seen, (5, 5), chance.uniform(0.4, 1.2))
     light = np.linspace(chance.uniform(0.5, 0.9), 1.0, 640, dtype=np.float32)
     noise = np.random.default_rng(chance.randrange(1 << 30)).normal(0, 8, seen.shape)
-    return np.clip(seen * light * 0.8 + 25 + noise, 0, 255).astype(np.uint8)
+    return np.clip(blurred * light * 0.8 + 25 + noise, 0, 255).astype(np.uint8)
 
 
 @needs_poppler

@@ -64,4 +64,5 @@ def rasterised(drawn: str, side: int) -> list[list[bool]]:
             x += values[0]
         else:
             x, y = values if command == "M" else (x + values[0], y + values[1])
-    return black[QUIET_MODULES:-QUIET_MODULES, QUIET_MODULES:-QUIET_MODULES].tolist()
+    inside = black[QUIET_MODULES:-QUIET_MODULES, QUIET_MODULES:-QUIET_MODULES]
+    return [[bool(module) for module in row] for row in inside]
