@@ -16,7 +16,7 @@ ALLOWED_UDP = {53, 67, 123, 547}
 def test_nothing_but_the_list_goes_out():
     """As text, so that it holds where no nft is installed."""
     out = SHIPPED.read_text().partition("chain out {")[2]
-    ports = {"tcp": set(), "udp": set()}
+    ports: dict[str, set[int]] = {"tcp": set(), "udp": set()}
     for protocol, listed in re.findall(r"(tcp|udp) dport (\{[^}]+\}|\d+)", out):
         ports[protocol] |= {int(port) for port in re.findall(r"\d+", listed)}
     assert ports == {"tcp": ALLOWED_TCP, "udp": ALLOWED_UDP}

@@ -59,7 +59,8 @@ def test_tmpfiles_makes_the_folders(tmp_path):
 def test_the_log_is_in_memory_and_small():
     text = (SHIPPED / "journald" / "zaalsleutel.conf").read_text()
     assert "\nStorage=volatile\n" in text
-    assert int(re.search(r"^RuntimeMaxUse=(\d+)M$", text, re.MULTILINE)[1]) <= 64
+    (limit_mb,) = re.findall(r"^RuntimeMaxUse=(\d+)M$", text, re.MULTILINE)
+    assert int(limit_mb) <= 64
 
 
 def test_the_watchdog_fits_the_chip():
