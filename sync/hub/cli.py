@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,18 +18,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from controller.formats import trust_step
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
-from sync.hub.enrolment import enrol_door, make_hub
+from sync.hub.enrolment import TRUST, enrol_door, make_hub
 from sync.hub.keys import Keyring
-from sync.hub.log_store import LogStore
+from sync.hub.keys_cli import read_file
 from sync.hub.service import Service
 from sync.hub.settings import Settings, read_settings
 from sync.hub.town import read_town
+from sync.hub.trust_shelf import TrustShelf
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
 door_app = typer.Typer(no_args_is_help=True, help="Door units.")
@@ -93,40 +94,35 @@ def apply(
     """Make the hub follow town.toml. Applying twice changes nothing."""
     with refusals():
         plan = read_town(town.read_text("utf-8"))
-        changes = open_hub(hub).service.apply(plan, _now_s(), dry_run=dry_run)
+        changes = open_hub(hub).service.apply(plan, now_s(), dry_run=dry_run)
     rows = [asdict(change) for change in changes]
     show(rows, ["action", "what", "name", "fields"], as_json=as_json, empty="nothing changes")
 
 
 @app.command()
-def serve(hub: HubFolder = HERE) -> None:
-    """Run the API and the link to the doors until interrupted."""
-    import uvicorn
-
-    from sync.hub.adapters.routes import adapter_routes
-    from sync.hub.adapters.settings import read_adapters
-    from sync.hub.adapters.switchboard import Switchboard
-    from sync.hub.api import create_app
-    from sync.hub.artefacts.desk import Desk
-    from sync.hub.artefacts.house_rules import read_house_rules
-    from sync.hub.artefacts.routes import artefact_routes
-    from sync.hub.link import HubLink
+def serve(
+    hub: HubFolder = HERE,
+    name: Annotated[
+        str | None, typer.Option(help="This process's name at the broker, when several hubs share a database.")
+    ] = None,
+) -> None:
+    """Run the API, the link to the doors and the webhooks until interrupted."""
+    from sync.hub.server import serve as run
 
     with refusals():
-        opened = open_hub(hub)
-        link = HubLink(opened.settings, opened.service, opened.keyring, opened.sessions)
-        opened.service.attach(link)
-        link.start()
-        try:
-            address = opened.settings.http
-            rules = read_house_rules(hub)
-            desk = Desk(opened.sessions, opened.keyring, rules)
-            board = Switchboard(opened.service, opened.sessions, read_adapters(hub))
-            more = (partial(artefact_routes, desk), partial(adapter_routes, board, opened.sessions, rules.name))
-            application = create_app(opened.service, LogStore(opened.sessions), more=more)
-            uvicorn.run(application, host=address.host, port=address.port, log_level="warning")
-        finally:
-            link.stop()
+        run(hub, name)
+
+
+@app.command()
+def trust(
+    document: Annotated[Path, typer.Argument(help="The next trust document, signed (`zaalsleutel keys trust`).")],
+    hub: HubFolder = HERE,
+) -> None:
+    """Take in a signed trust document; doors hear of it within a minute."""
+    with refusals():
+        folder = read_settings(hub).folders.keys / TRUST
+        step = TrustShelf(folder).add(read_file(document, trust_step.DOCUMENT_BYTES))
+    typer.echo(f"version {step.trust.version}, named {step.hash}")
 
 
 @app.command()
@@ -147,7 +143,7 @@ def add_door(
     with refusals():
         public = load_public(parse_object(event_key.read_bytes(), str(event_key)), str(event_key))
         opened = open_hub(hub)
-        made = enrol_door(opened.service, opened.keyring, opened.settings, door, public, out, datetime.now(UTC))
+        made = enrol_door(opened.service, opened.settings, door, public, out, datetime.now(UTC))
         for path in made:
             typer.echo(str(path))
 
@@ -195,5 +191,10 @@ def _cell(value: object) -> str:
     return "–" if value is None else str(value)
 
 
-def _now_s() -> int:
+def now_s() -> int:
+    """This machine's time, UTC seconds."""
     return int(datetime.now(UTC).timestamp())
+
+
+# Further commands of the same room, which need what is above.
+import sync.hub.store_cli  # noqa: E402, F401

@@ -2,6 +2,9 @@
 
     database = "sqlite:///hub.db"     # relative to the folder; or postgresql+psycopg://…
     [http]    host, port              # where the API listens
+              certificate, private_key, client_authorities      # TLS, and clients known by certificate (optional)
+              public_url              # how others reach it: the `source` of its events (optional)
+              plain_webhooks          # events may go to http addresses too (optional; for trying out)
     [mqtt]    host, port              # the broker
     [folders] keys, tls               # relative to the folder
 
@@ -49,6 +52,24 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port
 
 
+class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the API listens, with TLS when there is a certificate; paths relative to the folder. A proxy in front does
+    as well."""
+
+    host: Annotated[str, Meta(min_length=1)]
+    port: Port
+    certificate: Path | None = None
+    private_key: Path | None = None
+    client_authorities: Path | None = None
+    public_url: Annotated[str, Meta(pattern=r"^https?://[!-~]+$")] | None = None
+    plain_webhooks: bool = False
+
+    @property
+    def source(self) -> str:
+        """The `source` of events."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
 class Folders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where keys and certificates are."""
 
@@ -60,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`hub.toml`, with every path made absolute."""
 
     database: str
-    http: Address
+    http: Http
     mqtt: Address
     folders: Folders
 
@@ -82,7 +103,15 @@ def read_settings(folder: Path) -> Settings:
         raise Refused("bad_settings", f"[{section}] {name}" if section else f"[{name or 'hub'}]", text) from None
     folder = folder.resolve()
     folders = Folders(folder / settings.folders.keys, folder / settings.folders.tls)
+    if (settings.http.certificate is None) != (settings.http.private_key is None):
+        raise Refused("bad_settings", "[http] private_key", "certificate and private_key come together")
+    if settings.http.client_authorities is not None and settings.http.certificate is None:
+        raise Refused("bad_settings", "[http] client_authorities", "needs a certificate of our own")
+    names = ("certificate", "private_key", "client_authorities")
+    given = {name: getattr(settings.http, name) for name in names}
+    paths = {name: None if path is None else folder / path for name, path in given.items()}
+    http = msgspec.structs.replace(settings.http, **paths)
     database = settings.database
     if database.startswith(SQLITE):
         database = f"{SQLITE}{folder / database.removeprefix(SQLITE)}"
-    return msgspec.structs.replace(settings, database=database, folders=folders)
+    return msgspec.structs.replace(settings, database=database, http=http, folders=folders)

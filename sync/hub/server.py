@@ -1,0 +1,81 @@
+"""`zaalsleutel hub serve`: the API, the link and the webhooks of one hub process, until interrupted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from sync.hub.adapters.routes import adapter_routes
+from sync.hub.adapters.settings import read_adapters
+from sync.hub.adapters.switchboard import Switchboard
+from sync.hub.api import RouteMaker, create_app
+from sync.hub.artefacts.desk import Desk
+from sync.hub.artefacts.house_rules import read_house_rules
+from sync.hub.artefacts.routes import artefact_routes
+from sync.hub.cli import Hub, open_hub
+from sync.hub.feed import Feed
+from sync.hub.link import HubLink
+from sync.hub.log_store import LogStore
+from sync.hub.logs import start_logging
+from sync.hub.tls_server import uvicorn_options
+from sync.hub.webhooks import SubscriptionDesk, Webhooks
+
+log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, telling systemd when it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            say_to_systemd("READY=1")
+
+
+def serve(folder: Path, name: str | None = None) -> None:
+    """Run until interrupted. `name` is this process's at the broker, for several hubs on one database. Raises
+    Refused."""
+    start_logging()
+    hub = open_hub(folder)
+    address = hub.settings.http
+    records = LogStore(hub.sessions)
+    desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), plain_http=address.plain_webhooks)
+    hooks = Webhooks(desk, source=address.source)
+    link = HubLink(hub.settings, hub.service, hub.keyring, hub.sessions, name=name or "hub")
+    hub.service.attach(link)
+    link.start()
+    hooks.start()
+    try:
+        log.info("serving on %s port %s", address.host, address.port)
+        application = create_app(hub.service, records, desk=desk, more=_more(hub, folder))
+        options = {"host": address.host, "port": address.port, "log_config": None, **uvicorn_options(address)}
+        Server(uvicorn.Config(application, **options)).run()
+    finally:
+        say_to_systemd("STOPPING=1")
+        hooks.stop()
+        link.stop()
+
+
+def _more(hub: Hub, folder: Path) -> list[RouteMaker]:
+    """The routes that are not the hub's core: artefacts and adapters."""
+    rules = read_house_rules(folder)
+    board = Switchboard(hub.service, hub.sessions, read_adapters(folder))
+    return [
+        partial(artefact_routes, Desk(hub.sessions, hub.keyring, rules)),
+        partial(adapter_routes, board, hub.sessions, rules.name),
+    ]
+
+
+def say_to_systemd(text: str) -> None:
+    """sd_notify(3); nothing when nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        # "@" stands for the zero byte of Linux's abstract socket names.
+        sender.sendto(text.encode(), "\0" + address[1:] if address.startswith("@") else address)
