@@ -27,11 +27,13 @@ class Room(NamedTuple):
 
 ROOMS = {
     "door": Room("controller.cli:app", "door", "the controller: run it, ask it why, make its lock safe"),
+    "doctor": Room("controller.checks.cli:app", "door", "is this door unit fit for service, and what is to be done"),
     "camera": Room("controller.camera.cli:app", "door", "the process that reads QR codes at the door"),
+    "display": Room("controller.display.cli:app", "door", "the page for the screen at the door"),
     "agent": Room("sync.agent.cli:app", "door", "the door's end of the link"),
     "hub": Room("sync.hub.cli:app", "hub", "the other end: issuer, collector, store and API"),
     "list": Room("sync.hub.list_cli:app", "hub", "make and inspect code lists"),
-    "keys": Room("sync.hub.keys_cli:app", "hub", "make signing keys"),
+    "keys": Room("sync.hub.ceremony_cli:app", "hub", "make keys, sign what doors believe"),
     "audit": Room("sync.hub.audit_cli:app", "hub", "verify an exported log"),
     "qr": Room("controller.camera.cli:qr_app", "door", "read QR codes from image files"),
     "sim": Room("simulator.cli:app", "door,hub", "virtual door hardware and the demo"),

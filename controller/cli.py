@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +16,6 @@ from rich.table import Table
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
-from controller.formats.limits import LIMITS
-from controller.formats.messages import AskStatus, Status, decode_line, encode_line
 
 app = typer.Typer(help="Run a door unit, look at it, explain its decisions.", no_args_is_help=True)
 
@@ -98,10 +95,11 @@ def secure(config: ConfigFile) -> None:
 @app.command()
 def status(config: ConfigFile, as_json: AsJson = False) -> None:
     """Ask the running unit how it is. Exit 1 when it does not answer."""
+    from controller.admin_client import ask_status
     from controller.config import load
 
     try:
-        answer = _ask_status(load(config).sockets / "admin.sock")
+        answer = ask_status(load(config).sockets)
     except (Refused, OSError) as error:
         raise _fail(error) from None
     fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
@@ -173,17 +171,3 @@ def _print_refusal(refused: Refused, as_json: bool) -> None:
 
 def _read(path: Path) -> bytes:
     return path.read_bytes()
-
-
-def _ask_status(path: Path) -> Status:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5.0)
-        connection.connect(str(path))
-        connection.sendall(encode_line(AskStatus()))
-        data = b""
-        while not data.endswith(b"\n") and len(data) < LIMITS.socket_line_bytes:
-            more = connection.recv(65_536)
-            if not more:
-                raise OSError("the unit closed the connection")
-            data += more
-    return decode_line(data.rstrip(b"\n"), Status, "admin.sock")

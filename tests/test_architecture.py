@@ -23,6 +23,7 @@ TOP_LEVEL = ("controller", "hal", "sync", "simulator")
 SHELL = {
     f"controller.{name}"
     for name in (
+        "admin_client",
         "beside",
         "cli",
         "config",
@@ -50,6 +51,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "hal.errors",
         "hal.ports",
     ),
+    "controller.checks.*": (
+        "controller.admin_client",
+        "controller.camera.sight",
+        "controller.checks.*",
+        "controller.config",
+        "controller.formats.*",
+        "hal.*",
+    ),
     "controller.display.*": ("controller.display.*", "controller.formats.*"),
     "controller shell": ("controller shell", "controller core", "controller.formats.*", "hal.*"),
     "controller core": ("controller core", "controller.formats.*"),
@@ -76,10 +85,11 @@ NOT_PURE = {"time", "random", "socket", "selectors", "select", "threading", "sub
 CLOCK_CALLS = {"now", "today", "utcnow", "monotonic", "monotonic_ns", "time_ns", "clock_gettime", "clock_gettime_ns"}
 
 # What core may take from outside the standard library.
-CORE_LIBRARIES = {"msgspec", "cryptography"}
+CORE_LIBRARIES = {"msgspec", "cryptography", "joserfc"}
 
 # Library -> the only modules that may import it.
 EDGE: dict[str, tuple[str, ...]] = {
+    "joserfc": ("controller.formats.jwe", "sync.hub.root_keys"),
     "paho": ("sync.agent.*", "sync.hub.*", "simulator.*"),
     "gpiozero": ("hal.*", "simulator.*"),
     "lgpio": ("hal.*",),
