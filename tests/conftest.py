@@ -8,6 +8,14 @@ hypothesis.settings.register_profile("zaalsleutel", deadline=None, print_blob=Tr
 hypothesis.settings.load_profile("zaalsleutel")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of a campaign to run; the defaults are for every day."""
+    group = parser.getgroup("campaigns")
+    group.addoption("--edits", type=int, default=500, help="random edits of an exported log")
+    group.addoption("--events", type=int, default=5_000, help="events of the long log that is verified")
+    group.addoption("--images", type=int, default=600, help="disk images after a power cut that are looked at")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first, then the stories, and those one after the other.
 

@@ -1,19 +1,23 @@
-"""Writes a log as a file that proves itself, and checks such a file line by line in bounded memory.
+"""Checks a log in a file that proves itself, line by line, in bounded memory.
 
-    for line in export(store, "hall-1", log): file.write(line)
-    verdict = verify(read_lines(file), door_key)          # door_key None: chain and structure only
-    verdict.damage                                        # None, or the first thing wrong and where
+    verdict = verify(read_lines(file), door_key)              # door_key None: chain and structure only
+    verdict = verify(read_lines(file), door_key, checkpoints) # and against what the door signed earlier
+    verdict.damage                                            # None, or the first thing wrong and where
 
-The format is in controller/formats/exported_log.py. A record carries no hash of its own, so an altered one is placed
-between the two statements of the door that enclose it; whatever is missing, doubled or out of order is placed exactly.
+The format is in controller/formats/exported_log.py; `audit_export` writes it. A record carries no hash of its own, so
+an altered one is placed between the two statements of the door that enclose it; whatever is missing, doubled or out of
+order is placed exactly.
+
+A checkpoint is one of the door's statements that somebody else kept. Who holds the door's key can make a new history
+that fits in itself, and the hub can hand out an old one; neither fits a checkpoint of before.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from controller.formats.encoding import unb64
 from controller.formats.envelope import open_nested
@@ -24,18 +28,14 @@ from controller.formats.exported_log import (
     RecordLine,
     StatementLine,
     parse_line,
-    record_line,
-    statement_line,
 )
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 
-if TYPE_CHECKING:  # verifying needs no database, and an auditor's machine may have none
-    from sync.hub.log_store import LogStore
-
 DamageKind = Literal[
     "unreadable", "not_canonical", "wrong_door", "wrong_log", "missing", "missing_statement", "duplicated", "inserted",
     "reordered", "altered", "bad_opening", "bad_statement", "bad_signature", "truncated", "trailing",
+    "checkpoint",
 ]  # fmt: skip
 
 
@@ -53,7 +53,8 @@ class Damage:
 
 @dataclass
 class Verdict:
-    """What a file proves. `redacted` counts events that name somebody without saying whom."""
+    """What a file proves. `redacted` counts events that name somebody without saying whom; `checkpoints` are the
+    numbers at which the file agrees with a checkpoint, `not_compared` those the file does not reach back to."""
 
     signatures_checked: bool
     door: str | None = None
@@ -63,22 +64,9 @@ class Verdict:
     records: int = 0
     statements: int = 0
     redacted: int = 0
+    checkpoints: list[int] = field(default_factory=list)
+    not_compared: list[int] = field(default_factory=list)
     damage: Damage | None = None
-
-
-def export(store: LogStore, door: str, log: str) -> Iterator[bytes]:
-    """The lines of the whole log as far as the door has vouched for it. Raises Refused `no_log`."""
-    newest = store.newest_statement(door, log)
-    if newest is None:
-        raise Refused("no_log", f"{door} {log}", "the hub holds no such log")
-    upto, closing = newest
-    yield statement_line(closing)
-    first = 1
-    for last, sealed in store.statements(door, log, upto):
-        for record in store.records(door, log, first, last):
-            yield record_line(record.data, record.opening)
-        yield statement_line(sealed)
-        first = last + 1
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -87,10 +75,23 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def verify(lines: Iterable[bytes], door_key: VerifyKey | None) -> Verdict:
+def read_checkpoints(lines: Iterable[bytes], door_key: VerifyKey | None) -> list[Statement]:
+    """The statements in a checkpoint file, one statement line each. Raises Refused."""
+    found = []
+    for number, line in enumerate(lines, 1):
+        parsed = parse_line(line.removesuffix(b"\n"))
+        if not isinstance(parsed, StatementLine):
+            raise Refused("bad_checkpoint", f"line {number}", "a checkpoint is one of the door's statements")
+        found.append(_opened(parsed.sealed, door_key))
+    if not found:
+        raise Refused("bad_checkpoint", "file", "it holds no checkpoint")
+    return found
+
+
+def verify(lines: Iterable[bytes], door_key: VerifyKey | None, checkpoints: Sequence[Statement] = ()) -> Verdict:
     """Check a file up to the first damage."""
     verdict = Verdict(signatures_checked=door_key is not None)
-    check = _Check(verdict, door_key)
+    check = _Check(verdict, door_key, {(one.door, one.log, one.last): one for one in checkpoints})
     try:
         for line in lines:
             check.line(line)
@@ -113,11 +114,13 @@ class _Check:
 
     verdict: Verdict
     door_key: VerifyKey | None
+    checkpoints: dict[tuple[str, str, int], Statement]
     line_number: int = 0
     closing_line: bytes = b""
     closing: Statement | None = None
     closed: bool = False
     next_seq: int | None = None
+    before_first: str = ""
     group: list[RecordLine] = field(default_factory=list)
     hashes: deque[str] = field(default_factory=lambda: deque(maxlen=LIMITS.batch_records + 1))
 
@@ -146,6 +149,7 @@ class _Check:
 
     def end(self) -> None:
         if self.closed:
+            self._check_checkpoints_left()
             return
         if self.closing is None:
             raise self._damaged("truncated", None, "the file is empty")
@@ -163,12 +167,8 @@ class _Check:
     # --- a statement and the records above it ---
 
     def _statement(self, sealed: SealedStatement) -> Statement:
-        envelope = {"payload": sealed.payload, "protected": sealed.protected, "signature": sealed.signature}
         try:
-            if self.door_key is None:
-                payload = unb64(sealed.payload, "statement.payload")
-            else:
-                payload = open_nested(envelope, STATEMENT_TYP, {self.door_key.thumbprint: self.door_key}).payload
+            payload = _payload(sealed, self.door_key)
         except Refused as refused:
             raise self._damaged_here("bad_signature", str(refused)) from None
         try:
@@ -182,6 +182,7 @@ class _Check:
             raise self._damaged_here("bad_statement", "a statement about another log")
         if self.next_seq is None:
             self.next_seq = self.verdict.first = statement.first
+            self.before_first = statement.prev
             self.hashes.append(statement.prev)
             if self.group and self.group[0].event.seq < statement.first:
                 raise self._damaged("missing_statement", self.group[0].event.seq, "records before what is vouched for")
@@ -243,6 +244,36 @@ class _Check:
         if self.hashes[-1] != statement.hash:
             text = "at least one of these is not what the door recorded"
             raise self._damaged("altered", self.next_seq, text, upto=statement.last)
+        if self.checkpoints:
+            for record, reached in zip(reversed(self.group), reversed(self.hashes), strict=False):
+                self._compare(statement, record.event.seq, reached)
+
+    # --- what the door said before ---
+
+    def _compare(self, statement: Statement, seq: int, reached: str) -> None:
+        checkpoint = self.checkpoints.pop((statement.door, statement.log, seq), None)
+        if checkpoint is None:
+            return
+        if checkpoint.hash != reached:
+            text = "the door signed another history up to here"
+            raise self._damaged("checkpoint", self.verdict.first, text, upto=seq)
+        self.verdict.checkpoints.append(seq)
+
+    def _check_checkpoints_left(self) -> None:
+        """Checkpoints that no record answered: of another log, from before the file begins, or from after its end."""
+        assert self.closing is not None
+        first, last = self.verdict.first or 1, self.closing.last
+        for (door, log, seq), checkpoint in sorted(self.checkpoints.items()):
+            if (door, log) != (self.closing.door, self.closing.log) or seq < first - 1:
+                self.verdict.not_compared.append(seq)
+            elif seq > last:
+                text = "the door had signed for more than the file holds"
+                raise self._damaged("checkpoint", last + 1, text, upto=seq)
+            elif checkpoint.hash != self.before_first:
+                raise self._damaged("checkpoint", first, "the door signed another history before this one")
+            else:
+                self.verdict.checkpoints.append(seq)
+        self.verdict.checkpoints.sort()
 
     # --- naming the damage ---
 
@@ -259,3 +290,14 @@ class _Check:
             return earlier
         here = self.group[-1].event.seq + 1 if self.group else self.next_seq
         return self._damaged(kind, here, text, upto)
+
+
+def _payload(sealed: SealedStatement, door_key: VerifyKey | None) -> bytes:
+    if door_key is None:
+        return unb64(sealed.payload, "statement.payload")
+    envelope = {"payload": sealed.payload, "protected": sealed.protected, "signature": sealed.signature}
+    return open_nested(envelope, STATEMENT_TYP, {door_key.thumbprint: door_key}).payload
+
+
+def _opened(sealed: SealedStatement, door_key: VerifyKey | None) -> Statement:
+    return parse_statement(_payload(sealed, door_key))

@@ -1,12 +1,12 @@
-"""`zaalsleutel audit`: export a door's log, verify an exported one.
+"""`zaalsleutel audit`: verify an exported log, export one, keep checkpoints; reports and retention are next door.
 
-Exit status of `verify`: 0 intact, 1 damaged, 2 the file or the key cannot be read.
+Exit status of `verify`: 0 intact, 1 damaged, 2 the file or the key cannot be read. The other commands: 0 done, 2 not.
+Verifying needs no database, no network and no hub: an auditor does it on a machine of their own.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,16 +16,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from controller.formats.encoding import canonical, parse_object
-from controller.formats.errors import Refused
+from controller.formats.event import Statement
 from controller.formats.jwk import VerifyKey, load_public
-from sync.hub.audit import Damage, Verdict, export, read_lines, verify
+from sync.hub import report_cli, retention_cli
+from sync.hub.audit import Damage, Verdict, read_checkpoints, read_lines, verify
+from sync.hub.audit_desk import Desk, When, refusals
 
 DAMAGED = 1
-UNREADABLE = 2
 # Below this a bar would be gone before it is seen.
 PROGRESS_BYTES = 5 << 20
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Export and verify entry logs.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Export, verify and explain entry logs.")
+report_cli.register(app)
+retention_cli.register(app)
 _screen = Console(stderr=True)
 
 
@@ -33,15 +36,17 @@ _screen = Console(stderr=True)
 def verify_file(
     file: Annotated[Path, typer.Argument(help="an exported log (log.jsonl)")],
     key: Annotated[Path | None, typer.Option(help="the door's public event key, a JWK file")] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="what the door signed earlier, kept elsewhere; may be repeated")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of sentences")] = False,
 ) -> None:
-    """Verify an exported log: nothing altered, nothing missing, and with --key all of it signed by that door."""
-    try:
-        verdict = verify(_with_progress(file), _door_key(key) if key else None)
-    except OSError as error:
-        raise _unreadable(f"{error.filename}: {error.strerror}") from None
-    except Refused as refused:
-        raise _unreadable(str(refused)) from None
+    """Verify an exported log: nothing altered, nothing missing, and with --key all of it signed by that door.
+
+    With --checkpoint also: this is the history the door has signed for before."""
+    with refusals():
+        door_key = _door_key(key) if key else None
+        verdict = verify(_with_progress(file), door_key, _checkpoints(checkpoint or [], door_key))
     intact = verdict.damage is None
     if as_json:
         typer.echo(canonical({"file": str(file), "intact": intact, **asdict(verdict)}))
@@ -51,41 +56,52 @@ def verify_file(
     raise typer.Exit(0 if intact else DAMAGED)
 
 
+@app.command("checkpoint")
+def keep_checkpoint(
+    hub: Annotated[Path, typer.Option(help="the hub's folder")],
+    door: Annotated[str, typer.Option(help="the door's id")],
+    out: Annotated[Path, typer.Option(help="a file kept elsewhere; the statement is added to it")],
+    log: Annotated[str | None, typer.Option(help="which log, where a door has several")] = None,
+) -> None:
+    """Add the newest statement the door has signed over its log to a file, for `verify --checkpoint`. For every day."""
+    from sync.hub.audit_export import checkpoint
+
+    with refusals(), Desk.open(hub) as desk, out.open("ab") as file:
+        file.write(checkpoint(desk.store, door, desk.log_of(door, log)))
+
+
 @app.command("export")
 def export_log(
     hub: Annotated[Path, typer.Option(help="the hub's folder")],
     door: Annotated[str, typer.Option(help="the door's id")],
     out: Annotated[Path, typer.Option(help="the file to write")],
     log: Annotated[str | None, typer.Option(help="which log, where a door has several")] = None,
+    from_: Annotated[str, typer.Option("--from", help="the first instant asked for (RFC 3339, or local)")] = "",
+    until: Annotated[str, typer.Option(help="the instant before which it ends")] = "",
+    reservation: Annotated[str | None, typer.Option(help="CLIENT/REF: only its records keep their names")] = None,
+    purpose: Annotated[str, typer.Option(help="what the export is for; without one it names nobody")] = "",
+    basis: Annotated[str, typer.Option(help="the legal basis, Article 6(1) GDPR, e.g. public_task")] = "",
+    zone: Annotated[str, typer.Option(help="time zone of local instants")] = When.ZONE,
 ) -> None:
-    """Write the whole log of a door, as far as the hub holds it, as a file that proves itself."""
-    # The database is loaded here and not above: verifying a file on an auditor's machine does without it.
-    from sync.hub.database import open_database
-    from sync.hub.log_store import LogStore
-    from sync.hub.settings import read_settings
+    """Write a door's log as a file that proves itself: all of it, or what surrounds the time or reservation asked for.
 
-    try:
-        store = LogStore(open_database(read_settings(hub).database))
-        chosen = log or _only_log(store.logs(door), door)
-        written = out.with_name(f".{out.name}.new")
-        with written.open("wb") as file:
-            file.writelines(export(store, door, chosen))
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(out)
-    except OSError as error:
-        raise _unreadable(f"{error.filename}: {error.strerror}") from None
-    except Refused as refused:
-        raise _unreadable(str(refused)) from None
-    typer.echo(f"{out}: log {chosen} of {door}")
+    Records outside the question, and other people's, stay in it without their names: the proof needs them."""
+    from sync.hub.audit_export import Selection, export
+
+    with refusals(), Desk.open(hub) as desk:
+        when = When.parse(from_, until, zone)
+        grants = desk.grants_of(reservation) if reservation is not None else None
+        selection = Selection(when.from_s * 1000, when.until_s * 1000, grants, named=bool(purpose))
+        chosen = desk.log_of(door, log)
+        about = f"door {door}, log {chosen}" + (f", reservation {reservation}" if reservation else "") + str(when)
+        desk.note("export", about, purpose, basis, names=selection.named)
+        desk.write(out, export(desk.store, door, chosen, selection))
+    names = "" if purpose else "; it names nobody (no --purpose)"
+    typer.echo(f"{out}: log {chosen} of {door}{names}")
 
 
-def _only_log(logs: Collection[str], door: str) -> str:
-    if not logs:
-        raise Refused("no_log", door, "the hub holds no log of this door")
-    if len(logs) > 1:
-        raise Refused("which_log", door, f"there are several logs, choose one with --log: {', '.join(sorted(logs))}")
-    return next(iter(logs))
+def _checkpoints(paths: list[Path], door_key: VerifyKey | None) -> list[Statement]:
+    return [one for path in paths for one in read_checkpoints(path.read_bytes().splitlines(), door_key)]
 
 
 def _door_key(path: Path) -> VerifyKey:
@@ -101,11 +117,6 @@ def _with_progress(path: Path) -> Iterator[bytes]:
             progress.advance(task, len(line))
 
 
-def _unreadable(sentence: str) -> typer.Exit:
-    typer.echo(sentence, err=True)
-    return typer.Exit(UNREADABLE)
-
-
 def _sentences(verdict: Verdict) -> Iterator[str]:
     if verdict.damage:
         yield f"DAMAGED: {_place(verdict.damage)}: {verdict.damage.text}"
@@ -115,6 +126,10 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
         yield f"intact: {numbers}, log {verdict.log} of {verdict.door}"
         if verdict.redacted:
             yield f"{verdict.redacted} of them name somebody without saying whom (erased or redacted)."
+        if verdict.checkpoints:
+            yield f"It is the history the door had signed for at {_numbers(verdict.checkpoints)}."
+    if verdict.not_compared:
+        yield f"Not compared: the checkpoints at {_numbers(verdict.not_compared)} are not about what is in this file."
     if not verdict.signatures_checked:
         yield "Signatures were NOT checked (no --key): whoever made this file could have made all of it up."
 
@@ -125,3 +140,7 @@ def _place(damage: Damage) -> str:
     if damage.first == damage.last:
         return f"{damage.kind} at number {damage.first} (line {damage.line})"
     return f"{damage.kind} within numbers {damage.first} to {damage.last} (line {damage.line})"
+
+
+def _numbers(found: list[int]) -> str:
+    return ", ".join(map(str, found))

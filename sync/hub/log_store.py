@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Row, Select, Table, UniqueConstraint, insert, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Row, Select, Table, UniqueConstraint, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.encoding import decode
@@ -184,6 +184,12 @@ class LogStore:
         with self._reading.begin() as session:
             return [_stored(row) for row in session.execute(wanted)]
 
+    def opened_after(self, cursor: int, limit: int) -> list[StoredRecord]:
+        """The same, only those that still say who it was."""
+        wanted = _records_with_openings().where(_Opening.cursor > cursor).order_by(_Opening.cursor).limit(limit)
+        with self._reading.begin() as session:
+            return [_stored(row) for row in session.execute(wanted)]
+
     def records(self, door: str, log: str, first: int, last: int) -> Iterator[StoredRecord]:
         """The records `first`..`last` of a log in order, read page by page."""
         while first <= last:
@@ -302,6 +308,11 @@ class _Storing:
             if rows:
                 # By table, not by class: the mapper's bookkeeping for each row would cost more than the insert.
                 self._session.execute(insert(cast(Table, table.__table__)), rows)
+
+
+def erase_openings(session: Session, cursors: Collection[int]) -> None:
+    """Forget who it was in these records; the records stay as the door signed them."""
+    session.execute(delete(_Opening).where(_Opening.cursor.in_(cursors)))
 
 
 def take_cursor(session: Session) -> int:

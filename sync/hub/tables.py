@@ -1,5 +1,5 @@
 """Every module that declares tables, imported so that `Base.metadata` is complete."""
 
-from sync.hub import hub_events, log_store, models, subscriptions
+from sync.hub import aggregates, audit_readings, hub_events, log_store, models, retention, subscriptions, visits
 
-ALL = (models, log_store, hub_events, subscriptions)
+ALL = (models, log_store, hub_events, subscriptions, visits, aggregates, audit_readings, retention)

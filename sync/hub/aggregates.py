@@ -1,0 +1,104 @@
+"""Figures per room and month that name nobody (R000-13): use, no-show, refusals by reason. Kept longer than the log.
+
+    keep(session, ["2026-07"], records)           # work it out from visits and records, while they are still there
+    figures(session, months=["2026-07"])          # what may be shown: counts under 5 are None
+
+A small number can be somebody. So a count under 5, zero included, is not shown, and neither is a total from which one
+that is not shown could be worked out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from sync.hub.database import Base
+from sync.hub.log_store import StoredRecord
+from sync.hub.models import Door, Room
+from sync.hub.visits import Visit
+
+SHOWN_FROM = 5
+VISITS, USED, NO_SHOW, REFUSED = "visits", "used", "no_show", "refused."
+
+
+class Aggregate(Base):
+    """`month` is `YYYY-MM` in the room's zone; `name` a figure: `used`, `no_show` or `refused.<reason>`."""
+
+    __tablename__ = "aggregates"
+    room: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure; `count` None where it is too small to be shown."""
+
+    room: str
+    month: str
+    name: str
+    count: int | None
+
+
+def keep(session: Session, months: Collection[str], records: Iterable[StoredRecord]) -> None:
+    """Work these months out anew from the visits and from `records` (all that may fall in them)."""
+    rooms = {room.id: room for room in session.scalars(select(Room))}
+    zones = {room.id: ZoneInfo(room.time_zone) for room in rooms.values()}
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for visit in session.scalars(select(Visit).where(Visit.revision > 0)):
+        if visit.room in rooms and (month := month_of(visit.start, zones[visit.room])) in months:
+            counts[visit.room, month, USED if visit.first_in is not None else NO_SHOW] += 1
+    behind = _rooms_of_doors(session, rooms.values())
+    for record in records:
+        event = record.event
+        if event.kind != "refused":
+            continue
+        for room in behind.get(event.door, ()):
+            if (month := month_of(event.at // 1000, zones[room])) in months:
+                # A door notes what repeats once a minute, with how often.
+                times = event.detail.get("count", 1)
+                counts[room, month, f"{REFUSED}{event.reason}"] += times if isinstance(times, int) else 1
+    session.execute(delete(Aggregate).where(Aggregate.month.in_(months)))
+    session.add_all(Aggregate(room=room, month=month, name=name, count=n) for (room, month, name), n in counts.items())
+    session.flush()
+
+
+def figures(session: Session, months: Collection[str], rooms: Collection[str] | None = None) -> list[Figure]:
+    """What may be shown of these months, per room; `visits` is the total of used and no-show."""
+    query = select(Aggregate).where(Aggregate.month.in_(months))
+    if rooms is not None:
+        query = query.where(Aggregate.room.in_(rooms))
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in session.scalars(query.order_by(Aggregate.room, Aggregate.month, Aggregate.name)):
+        found.setdefault((row.room, row.month), {USED: 0, NO_SHOW: 0})[row.name] = row.count
+    return [
+        Figure(room, month, name, count)
+        for (room, month), counts in found.items()
+        for name, count in _shown(counts).items()
+    ]
+
+
+def month_of(at: int, zone: ZoneInfo) -> str:
+    """The month in which an instant (UTC seconds) falls."""
+    return datetime.fromtimestamp(at, UTC).astimezone(zone).strftime("%Y-%m")
+
+
+def _shown(counts: dict[str, int]) -> dict[str, int | None]:
+    shown: dict[str, int | None] = {n: count if count >= SHOWN_FROM else None for n, count in sorted(counts.items())}
+    parts = [shown[USED], shown[NO_SHOW]]
+    shown[VISITS] = None if None in parts else sum(part or 0 for part in parts)
+    return shown
+
+
+def _rooms_of_doors(session: Session, rooms: Iterable[Room]) -> dict[str, list[str]]:
+    by_group: dict[str, list[str]] = {}
+    for room in rooms:
+        by_group.setdefault(room.door_group, []).append(room.id)
+    return {door.id: by_group.get(door.door_group, []) for door in session.scalars(select(Door))}

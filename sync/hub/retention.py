@@ -1,0 +1,173 @@
+"""What is forgotten, when, and what stays to prove that nothing else is missing (X-06, R004-28).
+
+    retention = Retention(sessions, months=3)
+    retention.purge(now)                       # forgets what is due; the chain of every log verifies as before
+    retention.hold("booking/R-1", reason, by, now)      # a dispute: nothing of it is forgotten until `release`
+
+Some months after it happened (3, as the CNIL does; a town may choose 1 to 12) a record no longer says who it was: the
+nonce, grant id and credential id are destroyed, and what is left is a commitment that nobody can open. When all of a
+grant's time lies that far back, the link from reservation to grant goes too, with its visits and everything else that
+holds the reference. The figures of the month are worked out before. What the door signed is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, delete, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from controller.formats.errors import Refused
+from sync.hub import aggregates
+from sync.hub.database import Base, Sessions, reading
+from sync.hub.hub_events import HubEvent
+from sync.hub.log_store import PAGE_RECORDS, LogStore, StoredRecord, erase_openings
+from sync.hub.models import ApiEntry, Grant, GrantBooking, Reservation
+from sync.hub.visits import Visit
+
+DEFAULT_MONTHS, LEAST_MONTHS, MOST_MONTHS = 3, 1, 12
+
+
+class LegalHold(Base):
+    """While a row is here nothing of the grant is forgotten."""
+
+    __tablename__ = "legal_holds"
+    grant_id: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge has forgotten."""
+
+    openings: int
+    reservations: int
+    visits: int
+
+
+class Retention:
+    """Forgetting, for one hub."""
+
+    def __init__(self, sessions: Sessions, months: int = DEFAULT_MONTHS) -> None:
+        """Raises Refused `bad_months`."""
+        if not LEAST_MONTHS <= months <= MOST_MONTHS:
+            raise Refused("bad_months", "months", f"{LEAST_MONTHS} to {MOST_MONTHS}")
+        self._months = months
+        self._sessions = sessions
+        self._store = LogStore(sessions)
+
+    def purge(self, now: int) -> Purged:
+        """Forget what is due at `now` (UTC seconds). Figures first: afterwards nobody can count."""
+        before = months_before(now, self._months)
+        self._keep_figures(before)
+        openings = self._erase_openings(before)
+        with self._sessions.begin() as session:
+            return Purged(openings, *_forget_links(session, before))
+
+    def hold(self, reservation: str, reason: str, by: str, now: int) -> None:
+        """Keep everything of a reservation (`client/ref`). Raises Refused `not_found`."""
+        with self._sessions.begin() as session:
+            grant = _grant_of(session, reservation)
+            session.merge(LegalHold(grant_id=grant, reason=reason, by=by, at=now))
+
+    def release(self, reservation: str) -> None:
+        """End a hold; what is due goes with the next purge. Raises Refused `not_found`."""
+        with self._sessions.begin() as session:
+            held = session.get(LegalHold, _grant_of(session, reservation))
+            if held is None:
+                raise Refused("not_found", "reservation", f"{reservation} is not on hold")
+            session.delete(held)
+
+    def _erase_openings(self, before: int) -> int:
+        """By the record's own time, whatever the grant: a key of staff has no end."""
+        with reading(self._sessions).begin() as session:
+            held = set(session.scalars(select(LegalHold.grant_id)))
+        erased = 0
+        for page in self._pages():
+            due = [
+                each.cursor
+                for each in page
+                if each.event.at // 1000 < before and each.opening is not None and each.opening.grant not in held
+            ]
+            if due:
+                with self._sessions.begin() as session:
+                    erase_openings(session, due)
+                erased += len(due)
+        return erased
+
+    def _pages(self) -> Iterator[list[StoredRecord]]:
+        cursor = 0
+        while page := self._store.opened_after(cursor, PAGE_RECORDS):
+            cursor = page[-1].cursor
+            yield page
+
+    def _keep_figures(self, before: int) -> None:
+        """The figures of the months that lose visits now. A month that has lost some already keeps what was counted."""
+        with reading(self._sessions).begin() as session:
+            starts = session.scalars(select(Visit.start).where(Visit.until < before)).all()
+            counted = set(session.scalars(select(aggregates.Aggregate.month)))
+        months = {datetime.fromtimestamp(start, UTC).strftime("%Y-%m") for start in starts} - counted
+        if months:
+            with self._sessions.begin() as session:
+                aggregates.keep(session, months, self._records())
+
+    def _records(self) -> Iterator[StoredRecord]:
+        cursor = 0
+        while page := self._store.after(cursor, PAGE_RECORDS, None):
+            cursor = page[-1].cursor
+            yield from page
+
+
+def months_before(now: int, months: int) -> int:
+    """The instant so many calendar months earlier; a day that does not exist there becomes the month's last."""
+    then = datetime.fromtimestamp(now, UTC)
+    year, month = divmod(then.year * 12 + then.month - 1 - months, 12)
+    for day in range(then.day, 0, -1):
+        try:
+            return int(then.replace(year=year, month=month + 1, day=day).timestamp())
+        except ValueError:
+            continue
+    raise AssertionError("every month has a first day")
+
+
+def forget_after(until: int, months: int) -> int:
+    """When what ended at `until` is forgotten, at the latest by the next purge."""
+    return months_before(until, -months)
+
+
+def _grant_of(session: Session, reservation: str) -> str:
+    client, _, ref = reservation.partition("/")
+    found = session.get(Reservation, (client, ref))
+    if found is None:
+        raise Refused("not_found", "reservation", f"there is no reservation {reservation}, or no longer")
+    return found.grant_id
+
+
+def _forget_links(session: Session, before: int) -> tuple[int, int]:
+    """Reservations all of whose time is over for so long; how many links and visits went."""
+    held = exists().where(LegalHold.grant_id == Reservation.grant_id)
+    last = select(func.max(GrantBooking.until)).where(GrantBooking.grant_id == Reservation.grant_id).scalar_subquery()
+    query = select(Reservation).where(last < before, ~held)
+    over = session.scalars(query).all()
+    visits = 0
+    for reservation in over:
+        grant, client, ref = reservation.grant_id, reservation.client, reservation.ref
+        visits += session.query(Visit).filter_by(grant_id=grant).delete()
+        session.execute(
+            update(HubEvent).where(HubEvent.grant == grant).values(grant=None, reservation=None, credential=None)
+        )
+        session.execute(delete(ApiEntry).where(ApiEntry.client == client, ApiEntry.ref == ref))
+        _forget_holders(session, grant)
+        session.delete(reservation)
+    session.flush()
+    return len(over), visits
+
+
+def _forget_holders(session: Session, grant: str) -> None:
+    """Further people's references rest with their codes."""
+    for credential in session.get_one(Grant, grant).credentials:
+        credential.holder = None
