@@ -33,6 +33,7 @@ def check(release: Path) -> subprocess.CompletedProcess[str]:
         "PATH": f"{release}/path:{os.environ['PATH']}",
         "ZAALSLEUTEL_ETC": f"{release}/etc",
         "ZAALSLEUTEL_RUNNING": f"{release}/running",
+        "ZAALSLEUTEL_GPIO": f"{release}/gpiochip0",
         "ZAALSLEUTEL_PATIENCE_S": "1",
         "ZAALSLEUTEL_STAND_S": "0",
     }
@@ -72,6 +73,13 @@ def test_a_bad_release_is_found_before_the_door_is_touched(release):
     stand_in(release / "bin/zaalsleutel", "door check")
     check(release)
     assert "systemctl" not in asked(release)
+
+
+def test_a_machine_with_lines_needs_the_library_that_drives_them(release):
+    stand_in(release / "bin/python3", "lgpio")
+    assert check(release).returncode == 0
+    (release / "gpiochip0").touch()
+    assert "a library does not load" in check(release).stderr
 
 
 def test_where_nothing_runs_nothing_is_restarted(release):

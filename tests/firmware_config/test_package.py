@@ -93,7 +93,6 @@ def root(debian, tmp_path_factory):
     """A minimal Debian with what the package depends on; the tests of this file follow each other in it."""
     path = tmp_path_factory.mktemp(f"debian-{debian}") / "root"
     include = "python3,systemd,systemd-sysv,udev,kmod,nftables,chrony,initramfs-tools"
-    include += ",python3-lgpio" if debian == "13" else ""
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", DEBIANS[debian], str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
