@@ -66,6 +66,13 @@ def test_exposure_does_not_grow(service, installed):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_table_in_the_readme_is_this_one():
+    rows = re.findall(
+        r"^\| `zaalsleutel-(\w+)` \| `([\w-]+)` .* ([\d.]+) \|$", (SHIPPED / "README.md").read_text(), re.M
+    )
+    assert rows == [(name, effective(name)["User"][-1], f"{EXPOSURE[name] / 10}") for name in SERVICES]
+
+
 def test_each_process_has_an_account_of_its_own():
     accounts = {effective(service)["User"][-1] for service in SERVICES}
     assert len(accounts) == len(SERVICES)
