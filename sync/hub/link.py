@@ -37,7 +37,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import RECEIPT_TYP
+from controller.formats.event import RECEIPT_TYP, Receipt
 from controller.formats.jwk import Signer, VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
@@ -297,7 +297,9 @@ class HubLink:
         report = parse_state(open_envelope(message.payload, STATE_TYP, keys, max_bytes=MAX_BYTES).payload)
         if report.door != message.door:
             raise Refused("wrong_door", "state.door", "not the door whose topic and key it came with")
-        self._store.receipt_reported(message.door, report.receipt)
+        forgotten = self._store.receipt_reported(message.door, report.log, report.receipt, int(self._clock()))
+        if forgotten is not None:
+            self._publish_receipt(forgotten)
         self._service.door_reported(message.door, report, int(self._clock()))
 
     def _door_key(self, door: str) -> VerifyKey:
@@ -311,9 +313,13 @@ class HubLink:
             return
         answers = self._store.store(batches, int(self._clock()))
         # The last receipt of a log says it all.
-        receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers if answer.receipt}
-        for (door, _), receipt in receipts.items():
-            self.publish(topic(door, "receipt"), seal(canonical(receipt), RECEIPT_TYP, self._receipt_key), retain=True)
+        receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers}
+        for receipt in receipts.values():
+            self._publish_receipt(receipt)
+
+    def _publish_receipt(self, receipt: Receipt) -> None:
+        sealed = seal(canonical(receipt), RECEIPT_TYP, self._receipt_key)
+        self.publish(topic(receipt.door, "receipt"), sealed, retain=True)
 
 
 def _tls(folder: Path) -> ssl.SSLContext:

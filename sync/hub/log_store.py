@@ -110,11 +110,11 @@ class _Incident(Base):
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a batch, and the receipt to sign; none for a fork, where a receipt would vouch for neither
-    history. After a gap the receipt names what is held, so the door sends again from there."""
+    """What became of a batch, and the receipt to sign, which always names what is held: after a gap the door sends again
+    from there; after a fork it learns that another history was first, and starts a log of another name."""
 
     placing: Placing
-    receipt: Receipt | None
+    receipt: Receipt
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,17 @@ class LogStore:
         with self._sessions.begin() as session:
             _count(session, door, code, now_s)
 
-    def receipt_reported(self, door: str, number: int) -> None:
-        """The door has accepted receipt `number`: the next one is higher."""
+    def receipt_reported(self, door: str, log: str, number: int, now_s: int) -> Receipt | None:
+        """The door has accepted receipt `number`: the next one is higher.
+
+        When this hub does not remember giving it, it goes on from a backup, and the door may believe records to be here
+        that are not: then the receipt that says how far `log` is held, to be sent at once."""
         with self._sessions.begin() as session:
             numbers = _receipt_number(session, door)
             numbers.reported = max(numbers.reported, number)
+            if number <= numbers.last:
+                return None
+            return _Storing(session, now_s).receipt(door, log)
 
     # --- reading ---
 
@@ -266,10 +272,13 @@ class _Storing:
                 row.seq, row.hash = batch.end.seq, batch.end.hash
             case Fork(seq):
                 _count(self._session, door, "fork", self._now_s, log, seq)
-                return Answer(placing, None)
             case Gap():
                 _count(self._session, door, "gap", self._now_s, log, end.seq)
         return Answer(placing, self._receipt(row))
+
+    def receipt(self, door: str, log: str) -> Receipt:
+        """A receipt for what is held of a log."""
+        return self._receipt(self._end(door, log))
 
     def _end(self, door: str, log: str) -> _End:
         if (door, log) not in self._ends:

@@ -91,11 +91,21 @@ def test_a_fork_is_recorded_by_name_and_stores_nothing(store: LogStore, door: Do
     for at in (NOW_S + 5, NOW_S + 9):
         (answer,) = store.store([read(clone, 3, 6)], at)
         assert answer.placing == Fork(4)
-        assert answer.receipt is None
+        # The receipt names the history that was first: the other unit learns that its own is another.
+        assert (answer.receipt.seq, answer.receipt.hash) == (4, door.hashes[4])
     (incident,) = store.incidents("hall-1")
     assert (incident.code, incident.count, incident.seq) == ("fork", 2, 4)
     assert (incident.first_at, incident.last_at) == (NOW_S + 5, NOW_S + 9)
     assert [record.data for record in store.records("hall-1", LOG, 1, 9)] == door.events[:4]
+
+
+def test_a_hub_that_forgot_its_receipts_says_at_once_how_far_it_holds_the_log(store: LogStore, door: DoorLog):
+    (answer,) = store.store([read(door, 1, 4)], NOW_S)
+    assert store.receipt_reported("hall-1", LOG, answer.receipt.number, NOW_S) is None
+    receipt = store.receipt_reported("hall-1", LOG, answer.receipt.number + 5, NOW_S + 60)
+    assert receipt is not None
+    assert (receipt.seq, receipt.number) == (4, answer.receipt.number + 60)
+    assert store.receipt_reported("hall-1", LOG, receipt.number, NOW_S + 61) is None
 
 
 def test_a_fork_inside_one_transaction_is_seen(store: LogStore, door: DoorLog):
@@ -114,11 +124,11 @@ def test_a_new_log_of_the_same_door_starts_at_one(store: LogStore, door: DoorLog
 
 
 def test_receipt_numbers_pass_what_the_door_reports(store: LogStore, door: DoorLog):
-    store.receipt_reported("hall-1", NOW_S + 1000)
-    store.receipt_reported("hall-1", NOW_S + 10)
+    store.receipt_reported("hall-1", LOG, NOW_S + 1000, NOW_S)
+    store.receipt_reported("hall-1", LOG, NOW_S + 10, NOW_S)
     (answer,) = store.store([read(door, 1, 4)], NOW_S)
     assert answer.receipt
-    assert answer.receipt.number == NOW_S + 1001
+    assert answer.receipt.number > NOW_S + 1000
 
 
 def test_refused_batches_are_counted_not_kept(store: LogStore):
