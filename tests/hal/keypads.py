@@ -215,7 +215,7 @@ class UsbPad:
         monkeypatch.setattr(
             os,
             "open",
-            lambda path, flags: really_open(self._fifo if path == self.settings["device"] else path, flags),
+            lambda path, *more: really_open(self._fifo if path == self.settings["device"] else path, *more),
         )
         self.plug(True)
 
