@@ -138,7 +138,7 @@ class Minter:
         """The door groups on the way: entrances first, then rooms in the order asked."""
         order = {room.door_group: place for place, room in enumerate(rooms)}
         doors = store.doors_to(self.session, [room.id for room in rooms])
-        query = select(DoorGroup).join(Door, Door.door_group == DoorGroup.id).where(Door.id.in_(doors)).distinct()
+        query = select(DoorGroup).where(DoorGroup.id.in_(select(Door.door_group).where(Door.id.in_(doors))))
         return sorted(self.session.scalars(query), key=lambda group: (order.get(group.id, -1), group.id))
 
     def _candidates(self, pin_set: PinSet) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sync.hub.apply import GROUP_KEY_BYTES, SALT_BYTES
 from sync.hub.credentials import Minter
 from sync.hub.derivations import Underived, Wanted
 from sync.hub.issuer import TRAVELLING
-from sync.hub.models import Credential, Door, DoorGroup, Grant, Reservation, Verifier
+from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, Reservation, Verifier
 from sync.hub.reservations import OVERLAP_S, ROTATE_S, Method, await_delivery
 
 CREDENTIALS_MAX = 40
@@ -140,9 +140,8 @@ def _together(reservations: Iterable[Reservation], change: Callable[[Reservation
 
 def ended_since(session: Session, after: int, now: int) -> set[str]:
     """The doors of grants that have a code which ended after `after` and by `now`."""
-    query = select(Grant).join(Credential, Credential.grant_id == Grant.id)
-    grants = session.scalars(query.where(Credential.ends_at > after, Credential.ends_at <= now).distinct()).all()
-    rooms = {booking.room for grant in grants for booking in grant.bookings}
+    ended = select(Credential.grant_id).where(Credential.ends_at > after, Credential.ends_at <= now)
+    rooms = session.scalars(select(GrantBooking.room).where(GrantBooking.grant_id.in_(ended)).distinct()).all()
     return set(store.doors_to(session, rooms))
 
 

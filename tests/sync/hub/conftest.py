@@ -1,17 +1,24 @@
 """A small town on a real SQLite file, with a seed instead of chance and a list instead of a broker."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.formats import pin
+from controller.formats.code_list import CodeList, parse
+from controller.formats.envelope import open_envelope
+from controller.formats.limits import LIMITS
+from controller.formats.state import StateReport
 from sync.hub.codes import Randomness
 from sync.hub.database import open_database
 from sync.hub.keys import Keyring, make_keys
 from sync.hub.reservations import Wish
 from sync.hub.service import Service
 from sync.hub.town import read_town
+from tests.sync.hub.postgresql import Cluster, NoPostgresql, running_cluster
 
 NOW = 1_784_000_040  # 2026-07-14, on a whole minute
 HOUR, DAY = 3_600, 86_400
@@ -93,9 +100,43 @@ def broker() -> Broker:
     return Broker()
 
 
+# The tests of these modules run on both kinds of database.
+BOTH = {"test_service", "test_codes_and_people", "test_calendar", "test_happenings", "test_several_hubs"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What stores something is tried on SQLite and on PostgreSQL."""
+    if "kind" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in BOTH
+        metafunc.parametrize("kind", ["sqlite", "postgresql"] if both else ["sqlite"], scope="session")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    try:
+        with running_cluster() as running:
+            yield running
+    except NoPostgresql as reason:
+        pytest.skip(f"PostgreSQL: {reason}")
+
+
 @pytest.fixture
-def sessions(tmp_path: Path):
-    return open_database(f"sqlite:///{tmp_path}/hub.db")
+def database(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/hub.db"
+        return
+    running: Cluster = request.getfixturevalue("cluster")
+    url = running.new_database()
+    yield url
+    running.drop(url)
+
+
+@pytest.fixture
+def sessions(database: str):
+    made = open_database(database)
+    yield made
+    made.kw["bind"].dispose()
 
 
 @pytest.fixture
@@ -106,3 +147,39 @@ def service(sessions, keyring, broker) -> Service:
     made.apply(read_town(TOWN), NOW)
     broker.take()
     return made
+
+
+@pytest.fixture
+def list_of(service, keyring):
+    """The current list of a door, through the gate a door would use."""
+    key = keyring.list_key.verify_key
+
+    def opened(door: str) -> CodeList:
+        data = service.list_of(door)
+        return parse(open_envelope(data, "zs-list-1", {key.thumbprint: key}, max_bytes=LIMITS.envelope_bytes).payload)
+
+    return opened
+
+
+def report(door: str, version: int, at: int = NOW, **changes) -> StateReport:
+    members: dict[str, Any] = {"clock": "synced", "posture": "controlled", "faults": ()}
+    return StateReport(
+        door=door, at=at * 1000, list_version=version, list_hash=None, trust_version=1, receipt=0, log="0" * 16, seq=0,
+        **(members | changes),
+    )  # fmt: skip
+
+
+def codes_of(answer) -> tuple[str, str]:
+    pins = [each.pin for each in answer.credentials if each.pin]
+    qrs = [each.qr for each in answer.credentials if each.qr]
+    return pins[0], qrs[0]
+
+
+def opens(code_list: CodeList, clear: str, at: int) -> str | None:
+    """The id of the grant that a PIN opens at an instant, by the list alone."""
+    verifier = pin.derive(clear, code_list.pin_kdf)
+    for grant in code_list.grants:
+        known = any(each.verifier == verifier for each in grant.pins)
+        if known and grant.active and any(start <= at < until for start, until in grant.windows):
+            return grant.id
+    return None

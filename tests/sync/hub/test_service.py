@@ -4,41 +4,12 @@ import pytest
 from sqlalchemy import select
 
 from controller.formats import pin, qr_pass
-from controller.formats.code_list import CodeList, parse
 from controller.formats.encoding import unb64
-from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
-from controller.formats.limits import LIMITS
-from controller.formats.state import StateReport
 from sync.hub.models import ApiEntry, Credential, Grant, Verifier
 from sync.hub.reservations import Overlap
 from sync.hub.town import read_town
-from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, wish
-
-
-@pytest.fixture
-def list_of(service, keyring):
-    """The current list of a door, through the gate a door would use."""
-    key = keyring.list_key.verify_key
-
-    def opened(door: str) -> CodeList:
-        data = service.list_of(door)
-        return parse(open_envelope(data, "zs-list-1", {key.thumbprint: key}, max_bytes=LIMITS.envelope_bytes).payload)
-
-    return opened
-
-
-def report(door: str, version: int) -> StateReport:
-    return StateReport(
-        door=door, at=NOW * 1000, clock="synced", list_version=version, list_hash=None, trust_version=1, receipt=0,
-        log="0" * 16, seq=0, posture="controlled", faults=(),
-    )  # fmt: skip
-
-
-def codes_of(answer) -> tuple[str, str]:
-    pins = [each.pin for each in answer.credentials if each.pin]
-    qrs = [each.qr for each in answer.credentials if each.qr]
-    return pins[0], qrs[0]
+from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, codes_of, report, wish
 
 
 def test_one_code_opens_the_entrance_and_the_rooms_and_nothing_else(service, list_of):
@@ -261,7 +232,6 @@ def test_a_hub_that_lost_its_grants_does_not_empty_its_doors(service, sessions, 
     service.put("booking", "R-2", wish(rooms=("B",)), NOW + DAY)
     with sessions.begin() as session:
         connection = session.connection()
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         for table in ("deliveries", "verifiers", "pin_marks", "credentials", "bookings", "reservations", "grants"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     service.due(NOW + 2 * DAY)
