@@ -4,7 +4,7 @@
 |-----------|---------------------|--------------------------------|-------------------------------|
 | `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
 | `sync`    | the agent           | `Deliver`, `Link`              | `Hello`, `SendBatch`, `SendState` |
-| `display` | the display process | nothing                        | `PublicState`                 |
+| `display` | the display process | `DisplayAlive`                 | `PublicState`                 |
 | `admin`   | staff               | `AskStatus`                    | `Status`                      |
 
 Whoever talks nonsense, floods, or stops reading is disconnected; the door goes on.
@@ -23,13 +23,13 @@ import msgspec
 from controller.door_socket import Client, ClientGone, RoleSocket
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
-from controller.formats.messages import AskStatus, FromAgent, FromCamera, decode_line
+from controller.formats.messages import AskStatus, FromAgent, FromCamera, FromDisplay, decode_line
 from controller.performer import Role, Tell
 
 
 @dataclass(frozen=True)
 class _Rules:
-    says: Any  # the message types, None when nothing may be said
+    says: Any  # the message types
     max_line_bytes: int
     max_clients: int
     group: str | None = None  # the account that may connect beside the controller's own
@@ -38,7 +38,7 @@ class _Rules:
 RULES: dict[Role, _Rules] = {
     "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2, "zs-camera"),
     "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1, "zs-sync"),
-    "display": _Rules(None, LIMITS.socket_line_bytes, 4, "zs-display"),
+    "display": _Rules(FromDisplay, LIMITS.socket_line_bytes, 4, "zs-display"),
     "admin": _Rules(AskStatus, LIMITS.socket_line_bytes, 4),
 }
 
@@ -120,8 +120,6 @@ class Conversations:
         says = RULES[role].says
         for line in client.lines():
             try:
-                if says is None:
-                    raise Refused("bad_schema", f"{role}.sock", "nothing can be said here")
                 message = decode_line(line, says, f"{role}.sock")
             except Refused as refused:
                 self._drop(role, client)

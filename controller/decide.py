@@ -20,6 +20,7 @@ from controller.formats.errors import Refused
 from controller.formats.event import CredentialKind
 from controller.formats.limits import LIMITS
 from controller.formats.reasons import Reason
+from controller.occupancy import Occupancy
 
 # A clock this far before the list's own date is wrong, or the list is: either way windows cannot be judged.
 ISSUED_AHEAD_S = 120
@@ -93,6 +94,7 @@ class Installed:
         self.hash = payload_hash
         self.grants = {grant.id: grant for grant in code_list.grants}
         self.pass_keys = tuple(unb64(entry.key, "pass_keys") for entry in code_list.pass_keys)
+        self.occupancy = Occupancy(code_list)
         self._pins = {pin.verifier: (grant, pin) for grant in code_list.grants for pin in grant.pins}
         self._qrs = {qr.hash: (grant, qr) for grant in code_list.grants for qr in grant.qrs}
 

@@ -90,6 +90,7 @@ class _Undo:
 class _Answer:
     show: Show = field(default_factory=lambda: Show("idle"))
     until_ms: int | None = None
+    at_s: int = 0
 
 
 class Door:
@@ -125,6 +126,11 @@ class Door:
     @property
     def shown(self) -> Show:
         return self._answer.show
+
+    @property
+    def shown_at_s(self) -> int:
+        """The UTC second of the answer that is shown, 0 while none is."""
+        return self._answer.at_s
 
     @property
     def typed(self) -> int:
@@ -486,5 +492,5 @@ class Door:
         return Record(tuple(records), {**(kept or {}), "pulse": self.memory.pulse_at_ms}, opening_door)
 
     def _show(self, show: Show, now: Now) -> list[Effect]:
-        self._answer = _Answer(show, now.mono_ms + SHOWN_MS)
+        self._answer = _Answer(show, now.mono_ms + SHOWN_MS, max(0, now.utc_s))
         return [show]

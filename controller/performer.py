@@ -44,7 +44,17 @@ from controller.eventlog import StorageFault
 from controller.formats.code_list import PinKdf
 from controller.formats.errors import Refused
 from controller.formats.event import Receipt
-from controller.formats.messages import AskStatus, CameraAlive, CameraRead, Deliver, Hello, Link, PublicState
+from controller.formats.messages import (
+    AskStatus,
+    CameraAlive,
+    CameraRead,
+    Deliver,
+    DisplayAlive,
+    Hello,
+    Link,
+    PublicState,
+)
+from controller.incidents import Incidents
 from controller.lease import Lease
 from controller.link_session import Contradicted
 from controller.unit import Unit
@@ -81,6 +91,7 @@ class Performer:
         self._list_waiting: str | None = None
         self._list_busy = False
         self._shown: PublicState | None = None
+        self._incidents = Incidents(unit.setup.door)
         self.door = Door(unit.setup, unit.memory, unit.installed, self.now(), unit.ports.leaf_open)
         self._upkeep = Upkeep(unit, self.door, self._lease, beside.on_disk, self.feed)
 
@@ -134,6 +145,8 @@ class Performer:
                 case Hold():
                     self._drive(partial(self._lease.hold, effect.on, now.mono_ms))
                 case Show():
+                    if effect.signal in views.REFUSING:
+                        self._incidents.refused(self._log.log, self._log.end.seq, now.mono_ms)
                     if self._unit.ports.light is not None:
                         self._unit.ports.light.show(effect.signal)
 
@@ -179,6 +192,8 @@ class Performer:
         """Somebody disconnected, or was disconnected."""
         if role == "sync":
             self._upkeep.link_changed(False, self.now().mono_ms)
+        elif role == "display" and not self._anybody("display"):
+            self._upkeep.display_left()
 
     def nonsense(self, role: Role, refused: Refused) -> None:
         """Somebody said what cannot be said."""
@@ -192,6 +207,8 @@ class Performer:
             case CameraAlive():
                 if message.frames:
                     self._upkeep.camera_alive(self.now().mono_ms)
+            case DisplayAlive():
+                self._upkeep.display_alive(message.pages, self.now().mono_ms)
             case Link():
                 self._upkeep.link_changed(message.up, self.now().mono_ms)
             case Deliver(kind="list"):
@@ -268,7 +285,7 @@ class Performer:
     def _tell_display(self, now: Now) -> None:
         if not self._anybody("display"):
             return
-        public = views.public(self._unit, self.door, now)
+        public = views.public(self._unit, self.door, now, self._incidents.number)
         if self._shown is None or not views.same(self._shown, public):
             self._shown = public
             self._tell("display", public)

@@ -20,6 +20,7 @@ NOTE_CLOCK_EVERY_MS = 60_000
 STORAGE_EVERY_MS = 2_000
 OFFLINE_AFTER_MS = 15 * 60_000  # R004-27
 CAMERA_SILENT_MS = 10_000
+DISPLAY_SILENT_MS = 15_000
 TRUST_WARN_S = 90 * 86_400
 FLOOR_EVERY_S = 3_600
 IDLE_MS = 5_000
@@ -43,6 +44,8 @@ class Upkeep:
         self.linked = False
         self._link_changed_ms = now_ms
         self._camera_ms = now_ms
+        self._display_ms: int | None = None  # nobody has to have a screen; what was there once is missed
+        self._had_page = False
         self._active_ms: int | None = now_ms
 
     def link_changed(self, up: bool, now_ms: int) -> None:
@@ -53,6 +56,17 @@ class Upkeep:
     def camera_alive(self, now_ms: int) -> None:
         """The camera delivers pictures."""
         self._camera_ms = now_ms
+
+    def display_alive(self, pages: int, now_ms: int) -> None:
+        """The display process lives, and so many browsers show its page. One without a page counts once a page has
+        been there: a tablet that is off, frozen or stolen leaves its server behind."""
+        if pages or not self._had_page:
+            self._display_ms, self._had_page = now_ms, bool(pages)
+
+    def display_left(self) -> None:
+        """The display process is gone, if there was one."""
+        if self._display_ms is not None:
+            self._display_ms = -DISPLAY_SILENT_MS
 
     def recorded(self, now_ms: int) -> None:
         """Something was recorded: tidy up when it is quiet again."""
@@ -85,6 +99,8 @@ class Upkeep:
         }
         if unit.ports.camera:
             faults["camera"] = now.mono_ms - self._camera_ms > CAMERA_SILENT_MS
+        if self._display_ms is not None:
+            faults["display"] = now.mono_ms - self._display_ms > DISPLAY_SILENT_MS
         return faults
 
     def _note_clock(self, now: Now) -> None:

@@ -6,9 +6,12 @@ import msgspec
 
 from controller.door import Door
 from controller.door_events import Now
+from controller.formats.code_list import Screen
 from controller.formats.messages import PublicState, Status
 from controller.formats.state import StateReport
 from controller.unit import Unit
+
+REFUSING = frozenset({"refused", "wait"})
 
 
 def report(unit: Unit, door: Door, now: Now) -> StateReport:
@@ -55,17 +58,27 @@ def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
     )
 
 
-def public(unit: Unit, door: Door, now: Now) -> PublicState:
-    """For the display: what anybody standing there may know."""
+def public(unit: Unit, door: Door, now: Now, incident: str | None) -> PublicState:
+    """For the display: what anybody standing there may know. `incident` is the newest refusal's number."""
     shown = door.shown
+    told = door.policy.screen
+    screen = told if isinstance(told, Screen) else Screen()
+    occupancy = door.installed.occupancy if door.installed and now.trusted else None
     return PublicState(
         door=unit.setup.door,
         at=now.utc_ms,
         languages=door.policy.languages,
         help=door.policy.help,
+        room=screen.room,
+        time_zone=screen.time_zone,
+        leave=screen.leave,
+        occupied_until=occupancy.until_s(now.utc_s) if occupancy else None,
+        occupied_from=occupancy.next_s(now.utc_s) if occupancy else None,
         shown=shown.signal,
+        shown_at=door.shown_at_s,
         reason=shown.reason,
         opens_at=shown.opens_at,
+        incident=incident if shown.signal in REFUSING else None,
         digits=door.typed,
         wait_s=door.wait_s(now),
         faults=tuple(sorted(door.faults)),

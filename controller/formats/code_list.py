@@ -40,6 +40,7 @@ Counter = Annotated[int, Meta(ge=1, lt=1 << 53)]
 # A statement number is the hub-wide sequence lists and passes share; a pass carries it in 4 bytes.
 StatementNumber = Annotated[int, Meta(ge=1, lt=1 << 32)]
 Window = tuple[Seconds, Seconds]
+_PRINTABLE = whole(r"[^\x00-\x1f\x7f]*")
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -111,6 +112,17 @@ class PinKdf(_Strict, frozen=True, kw_only=True):
     lanes: Annotated[int, Meta(ge=1, le=1)] = 1
 
 
+class Screen(_Strict, frozen=True, kw_only=True):
+    """What the screen at the door says of its room: the room's name, the time zone of its clock times, and how to leave
+    the room, by language. Signed like everything else that is shown (R004-05): unsigned text never is."""
+
+    room: Annotated[str, Meta(max_length=60, pattern=_PRINTABLE)] = ""
+    time_zone: Annotated[str, Meta(max_length=40, pattern=whole(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}"))] = (
+        "Europe/Brussels"
+    )
+    leave: dict[Language, Annotated[str, Meta(max_length=500, pattern=_PRINTABLE)]] = {}
+
+
 class Policy(_Strict, frozen=True, kw_only=True):
     """The signed rules of one door; every default is the proposal for a room without wishes of its own.
 
@@ -118,7 +130,8 @@ class Policy(_Strict, frozen=True, kw_only=True):
     lock lets go; `no_entry_s` how long after a release an opening still counts as that entry; `held_open_s` after
     how long an open door is a fault; `early_hint_s` how near its window a refused PIN is told why; `log_failure`
     what happens while nothing can be recorded; `passes` whether a QR pass newer than the list opens by itself;
-    `staff_qr` whether the issuer makes QRs for staff (the door does not look at it)."""
+    `staff_qr` whether the issuer makes QRs for staff (the door does not look at it); `screen` what a screen says of the
+    room, for doors that have one: absent otherwise, never null."""
 
     pin_digits: Annotated[int, Meta(ge=6, le=8)] = 6
     pin_tries: Annotated[int, Meta(ge=1, le=100)] = 10
@@ -129,9 +142,11 @@ class Policy(_Strict, frozen=True, kw_only=True):
     early_hint_s: Annotated[int, Meta(ge=0, le=86_400)] = 7_200
     log_failure: Literal["grant", "refuse"] = "grant"
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=4)] = ("nl",)
-    help: Annotated[str, Meta(max_length=500, pattern=whole(r"[^\x00-\x1f\x7f]*"))] = ""
+    help: Annotated[str, Meta(max_length=500, pattern=_PRINTABLE)] = ""
     passes: bool = True
     staff_qr: bool = False
+    # A list that says nothing here has the bytes it had before there were screens.
+    screen: Screen | msgspec.UnsetType = msgspec.UNSET
 
 
 class CodeList(_Strict, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ the controller verifies itself, the display can look.
 
     camera.sock    -> CameraRead, CameraAlive
     sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState
-    display.sock                                <- PublicState
+    display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
 """
 
@@ -39,6 +39,12 @@ class CameraAlive(_Message, frozen=True, tag="alive"):
     """Every few seconds while the camera delivers frames (`frames` since the last one; 0 = none came)."""
 
     frames: Annotated[int, Meta(ge=0, lt=1 << 53)]
+
+
+class DisplayAlive(_Message, frozen=True, tag="alive"):
+    """Every few seconds while the display process lives; `pages` = how many browsers show its page just now."""
+
+    pages: Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
 class Deliver(_Message, frozen=True, tag="deliver"):
@@ -75,15 +81,26 @@ class SendState(_Message, frozen=True, tag="state"):
 
 
 class PublicState(_Message, frozen=True, tag="public"):
-    """What anybody standing at the door may know. `shown` is the current answer, `until` when it ends (UTC ms)."""
+    """What anybody standing at the door may know. `shown` is the current answer, `shown_at` the UTC second it was given
+    (two equal answers differ in it); `occupied_until` the end of the renters' windows that touch now, null while the
+    room is free; `occupied_from` when the next one starts; `room`, `time_zone` and `leave` come from the signed list.
+    `incident` is a refusal's number to read out. Nothing in here depends on what a refused code was, beyond `reason`
+    and `opens_at`."""
 
     door: DoorId
     at: int
     languages: tuple[Language, ...]
     help: str
+    room: str
+    time_zone: str
+    leave: dict[Language, str]
+    occupied_until: Seconds | None
+    occupied_from: Seconds | None
     shown: str
+    shown_at: Seconds
     reason: str | None
     opens_at: Seconds | None
+    incident: str | None
     digits: int
     wait_s: int | None
     faults: tuple[str, ...]
@@ -118,6 +135,7 @@ class Status(_Message, frozen=True, tag="status"):
 
 FromCamera = CameraRead | CameraAlive
 FromAgent = Deliver | Link
+FromDisplay = DisplayAlive
 ToAgent = Hello | SendBatch | SendState
 
 

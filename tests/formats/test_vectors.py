@@ -21,6 +21,7 @@ NODE = shutil.which("node")
 ALGORITHMS: tuple[Alg, ...] = ("Ed25519", "ES256")
 SPOKEN: dict[str, Any] = {
     "from camera": messages.FromCamera,
+    "from display": messages.FromDisplay,
     "from agent": messages.FromAgent,
     "to agent": messages.ToAgent,
 }

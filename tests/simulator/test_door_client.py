@@ -9,8 +9,9 @@ from controller.formats.messages import AskStatus, PublicState, decode_line, enc
 from simulator.door_client import DoorClient
 
 PUBLIC = PublicState(
-    door="hall-1", at=1, languages=("nl",), help="", shown="idle", reason=None, opens_at=None, digits=0, wait_s=None,
-    faults=(),
+    door="hall-1", at=1, languages=("nl",), help="", room="", time_zone="Europe/Brussels", leave={},
+    occupied_until=None, occupied_from=None, shown="idle", shown_at=1, reason=None, opens_at=None, incident=None,
+    digits=0, wait_s=None, faults=(),
 )  # fmt: skip
 
 

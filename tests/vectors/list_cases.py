@@ -118,7 +118,11 @@ def lists() -> dict[str, Any]:
         full, grants=(), closures=(), pass_keys=(), posture=None, shrink=True, policy=code_list.Policy()
     )
     good = []
-    for name, made in {"every member": full, "empty": empty}.items():
+    screen = code_list.Screen(
+        room="Feestzaal 't Gelaag", leave={"nl": "Lichten uit, deur dicht.", "fr": "Éteignez tout."}
+    )
+    screened = msgspec.structs.replace(empty, policy=code_list.Policy(languages=("nl", "fr"), screen=screen))
+    for name, made in {"every member": full, "empty": empty, "with a screen": screened}.items():
         payload = code_list.dump(made)
         envelopes_by_alg = {alg: seal(payload, TYP, key).decode() for alg, key in LIST_KEYS.items()}
         digest = code_list.payload_hash(payload)
@@ -169,6 +173,9 @@ def bad_lists() -> list[dict[str, str]]:
         ("lockdown with an end", put("posture.state", "lockdown"), "bad_list"),
         ("closure ends before it starts", put("closures.0.until", NOW), "bad_list"),
         ("a language twice", put("policy.languages", ["nl", "nl"]), "bad_list"),
+        ("no screen, said with null", put("policy.screen", None), "bad_schema"),
+        ("a screen in Spanish", put("policy.screen", {"leave": {"es": "Adiós"}}), "bad_schema"),
+        ("a screen with a control character", put("policy.screen", {"room": "Zaal\u0007"}), "bad_schema"),
         ("not JSON", text[:-1], "not_json"),
     ]
     return [{"name": name, "payload": payload, "refused": code} for name, payload, code in cases]

@@ -166,6 +166,7 @@ def socket_lines() -> dict[str, Any]:
     sent: dict[str, list[msgspec.Struct]] = {
         "from camera": [messages.CameraRead("ZS1:…"), messages.CameraAlive(12)],
         "from agent": [messages.Deliver("list", "{…}"), messages.Link(True)],
+        "from display": [messages.DisplayAlive(1)],
         "to agent": [messages.Hello("hall-1", ()), messages.SendBatch(3, "{…}"), messages.SendState("{…}")],
     }
     good = [
@@ -175,6 +176,7 @@ def socket_lines() -> dict[str, Any]:
     ]
     bad = [
         ("from camera", "a verb of another socket", '{"type":"link","up":true}', "bad_schema"),
+        ("from display", "a verb of another socket", '{"text":"ZS1:…","type":"read"}', "bad_schema"),
         ("from agent", "a verb that does not exist", '{"type":"open"}', "bad_schema"),
         ("from agent", "no type", '{"up":true}', "bad_schema"),
         ("from agent", "type twice", '{"type":"link","up":true,"type":"link"}', "duplicate_member"),

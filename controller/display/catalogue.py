@@ -1,0 +1,75 @@
+"""The words of the screen: one file for each language, all of them complete or none is loaded.
+
+words = catalogues()["nl"]
+words.refused["too_early"].title      # "Te vroeg"
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import get_args
+
+import msgspec
+
+from controller.formats.code_list import Language
+from controller.formats.reasons import Reason
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+REFUSALS = frozenset(Reason) - {Reason.GRANTED}
+
+
+class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Refusal(_Words, frozen=True):
+    """What happened, and what to do now."""
+
+    title: str
+    hint: str
+
+
+class Catalogue(_Words, frozen=True):
+    """Every text of one language. In braces: `{time}` and `{day}` as the room's clock says them, `{minutes}`,
+    `{number}`."""
+
+    name: str
+    instruction: str
+    notice: str
+    free: str
+    free_until: str
+    in_use_until: str
+    typing: str
+    granted: str
+    granted_hint: str
+    signed_out: str
+    signed_out_hint: str
+    leave_soon: str
+    opens_at: str
+    opens_on: str
+    wait: str
+    wait_hint: str
+    help: str
+    incident: str
+    out_of_order: str
+    out_of_order_hint: str
+    keypad_out: str
+    camera_out: str
+    lost: str
+    lost_hint: str
+    refused: dict[str, Refusal]
+
+    def __post_init__(self) -> None:
+        if set(self.refused) != REFUSALS:
+            raise ValueError(f"reasons missing or unknown: {sorted(set(self.refused) ^ REFUSALS)}")
+
+
+@cache
+def catalogues() -> dict[Language, Catalogue]:
+    """All languages. Raises msgspec.ValidationError when a file has a text too many or too few."""
+    folder = resources.files("controller.display") / "catalogues"
+    return {
+        language: msgspec.toml.decode((folder / f"{language}.toml").read_bytes(), type=Catalogue)
+        for language in LANGUAGES
+    }

@@ -1,0 +1,99 @@
+"""What the screen says, and that it says no more."""
+
+import pytest
+
+from controller.display.catalogue import LANGUAGES
+from controller.display.screen import AFTER_MS, TURN_MS, Composer, Screen
+from controller.formats.messages import PublicState
+from tests.controller.display import snapshots
+from tests.controller.display.states import LEAVE, NOON_S, public, refused
+
+
+def told(screen: Screen) -> list[str]:
+    return [line.text for line in (*screen.headings, *screen.body, *screen.footer)]
+
+
+def screen(state: PublicState, chosen: str | None = None) -> Screen:
+    composer = Composer()
+    composer.heard(state, 0)
+    return composer.screen(0, chosen)
+
+
+def test_the_screen_says_what_was_looked_at():
+    stored = snapshots.FILE.read_text("utf-8")
+    assert snapshots.snapshots() == stored, "look at `python -m tests.controller.display.snapshots; git diff`"
+
+
+def test_a_pin_of_next_week_looks_as_one_that_does_not_exist():
+    # The controller says `unknown_code` for both; nothing else in the public state could differ.
+    assert screen(refused("unknown_code")) == screen(refused("unknown_code"))
+    assert "opens_at" not in repr(screen(refused("unknown_code")))
+
+
+def test_a_refusal_of_a_reason_nobody_knows_yet_is_told_neutrally():
+    assert told(screen(refused("brand_new"))) == told(screen(refused("unknown_code")))
+
+
+def test_help_and_number_stay_after_the_refusal_and_then_go():
+    composer = Composer()
+    composer.heard(refused("unknown_code"), 0)
+    composer.heard(public(), 5_000)
+    assert composer.screen(5_000).state == "help"
+    assert told(composer.screen(AFTER_MS - 1))[-2:] == ["Zaalwachter: 09 000 00 00", "Melding 123-456-789"]
+    assert composer.screen(AFTER_MS).state == "idle"
+
+
+def test_the_next_person_does_not_see_the_help_of_the_one_before():
+    composer = Composer()
+    composer.heard(refused("unknown_code"), 0)
+    composer.heard(public(digits=1), 6_000)
+    composer.heard(public(), 8_000)
+    assert composer.screen(8_000).state == "idle"
+
+
+def test_how_to_leave_is_told_after_signing_out_in_every_language_in_turn():
+    composer = Composer()
+    composer.heard(public(languages=LANGUAGES, shown="granted", reason="signed_out", shown_at=NOON_S), 0)
+    composer.heard(public(languages=LANGUAGES), 5_000)
+    said = [told(composer.screen(turn * TURN_MS)) for turn in range(4)]
+    assert all(LEAVE[language] in said[turn] for turn, language in enumerate(LANGUAGES))
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(901, "idle"), (900, "leave"), (1, "leave")])
+def test_how_to_leave_is_told_from_a_quarter_of_an_hour_before_the_end(seconds: int, state: str):
+    assert screen(public(occupied_until=NOON_S + seconds)).state == state
+
+
+def test_time_that_passes_is_seen_without_news_from_the_controller():
+    composer = Composer()
+    composer.heard(public(occupied_until=NOON_S + 1_000), 0)
+    assert composer.screen(0).state == "idle"
+    assert composer.screen(100_000).state == "leave"
+
+
+def test_languages_come_in_the_order_of_the_policy():
+    both = screen(refused("too_late", languages=("fr", "nl")))
+    assert told(both)[:2] == ["Trop tard", "Te laat"]
+    assert [line.language for line in both.languages] == ["fr", "nl"]
+
+
+def test_a_person_chooses_after_the_first_key_and_not_on_the_idle_screen():
+    assert screen(public(languages=("nl", "fr"))).languages == ()
+    assert told(screen(public(languages=("nl", "fr"), digits=1), "fr")) == ["Votre code"]
+    assert told(screen(public(languages=("nl",), digits=1), "fr")) == ["Uw code"]
+
+
+def test_the_idle_screen_speaks_one_language_after_the_other():
+    composer = Composer()
+    composer.heard(public(languages=("nl", "de")), 0)
+    assert "PIN of QR-code" in told(composer.screen(0))
+    assert "PIN oder QR-Code" in told(composer.screen(TURN_MS))
+    assert "PIN of QR-code" in told(composer.screen(2 * TURN_MS))
+
+
+def test_two_equal_answers_are_heard_twice():
+    assert screen(refused("too_late")).moment != screen(refused("too_late", shown_at=NOON_S + 9)).moment
+
+
+def test_an_unknown_time_zone_does_not_take_the_screen_away():
+    assert "Open vanaf 11:00." in told(screen(refused("too_early", opens_at=NOON_S + 3600, time_zone="Mars/Olympus")))
