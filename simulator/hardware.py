@@ -50,8 +50,19 @@ from simulator.stream import PICTURE_BYTES_MAX, Stream, decode_picture
 
 __all__ = ["CableConfig", "HardwareClient", "HardwareConfig", "HardwareRefused", "VirtualDoor", "main"]
 
-LINES: Final = {"lock": 17, "contact": 23, "exit_button": 24, "led": 22}
-CLOSED_AT_REST: Final = frozenset({"contact", "tamper"})
+LINES: Final = {
+    "lock": 17,
+    "contact": 23,
+    "exit_button": 24,
+    "led": 22,
+    "sound": 18,
+    "tamper": 25,
+    "housing_button": 16,
+    "fire": 20,
+    "legacy": 21,
+}
+"""As in the hardware profiles. What a door's configuration does not claim is a wire that ends nowhere."""
+CLOSED_AT_REST: Final = frozenset({"contact", "tamper", "fire"})
 """Switches that are closed while all is well; a cut wire then reads as open. `contact` follows the leaf."""
 PULSES_KEPT: Final = 10_000
 PRESS_MAX_S: Final = 60.0
@@ -69,7 +80,7 @@ class CableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 class HardwareConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`lines`: name -> BCM line. `lock` drives the strike, `contact` follows the leaf, `exit_button` is pressed by its
-    verb; any other name is a plain output (`led`, `buzzer`) or a switch (`tamper`, `housing`), as the door claims it.
+    verb; any other name is a plain output (`led`, `sound`) or a switch (`tamper`, `fire`), as the door claims it.
 
     `persist_outputs`: driven lines outlive the door's process, as on a stock Raspberry Pi kernel.
     """

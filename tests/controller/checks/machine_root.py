@@ -26,7 +26,7 @@ def healthy(root: Path) -> Path:
         "sys/bus/usb/devices/usb1/authorized_default": "0\n",
         "sys/fs/ext4/mmcblk0p2/errors_count": "0\n",
         "proc/bus/input/devices": POWER_BUTTON,
-        "etc/passwd": "root:x:0:0::/root:/bin/bash\nbeheer:x:1000:1000::/home/beheer:/bin/bash\n",
+        "etc/passwd": "root:x:0:0::/:/bin/bash\nbeheer:x:1000:1000::/:/bin/bash\n",
     }
     for path, text in files.items():
         put(root, path, text)

@@ -41,8 +41,8 @@ def test_virtual_hardware_is_amber(root):
         ("sys/class/rtc/rtc0/since_epoch", "", "clock chip", "red"),
         ("sys/bus/usb/devices/usb2/authorized_default", "1\n", "usb", "amber"),
         ("proc/bus/input/devices", POWER_BUTTON + "\n" + KEYBOARD, "second keyboard", "red"),
-        ("etc/passwd", "pi:x:1000:1000::/home/pi:/bin/bash\n", "default account", "amber"),
-        ("etc/passwd", "pi:x:1000:1000::/home/pi:/usr/sbin/nologin\n", "default account", "green"),
+        ("etc/passwd", "pi:x:1000:1000::/:/bin/bash\n", "default account", "amber"),
+        ("etc/passwd", "pi:x:1000:1000::/:/usr/sbin/nologin\n", "default account", "green"),
     ],
 )
 def test_what_is_wrong_has_its_colour(root, path, text, check, colour):
