@@ -118,6 +118,28 @@ pin = {lines["exit_button"]}
 driver = "gpio"
 pin = {lines["led"]}
 
+[sound]
+driver = "gpio"
+pin = {lines["sound"]}
+
+[tamper]
+driver = "gpio"
+pin = {lines["tamper"]}
+active = "high"
+
+[housing_button]
+driver = "gpio"
+pin = {lines["housing_button"]}
+
+[fire]
+driver = "gpio"
+pin = {lines["fire"]}
+active = "high"
+
+[legacy]
+driver = "gpio"
+pin = {lines["legacy"]}
+
 [clock]
 driver = "host"
 
