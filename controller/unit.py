@@ -5,6 +5,7 @@ Start-up order is the order of trust: floors, trust document, the installed list
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
@@ -53,6 +54,7 @@ class Unit:
         trust = disk.read_trust()
         self.trust: Trust | None = None if trust is None else trust_format.parse(trust)
         self.installed = self._find_list()
+        self._tidy_lists()
         self.log, kept = self._open_log(started_before=floors is not None)
         self.memory = Memory.restore(kept)
         self.session = LinkSession(setup.door, self.log, self.trust, disk.event_key())
@@ -96,6 +98,13 @@ class Unit:
             floors = replace(self.floors, **changes)
             self._disk.write_floors(floors)
             self.floors = floors
+
+    def _tidy_lists(self) -> None:
+        """Take away what a power cut in the middle of an installation left behind. A card that cannot be written keeps
+        it until a start at which it can."""
+        if self.floors.list_hash is not None:
+            with contextlib.suppress(OSError):
+                self._disk.remove_other_lists(self.floors.list_hash)
 
     def _find_list(self) -> Installed | None:
         if self.trust is None or self.floors.list_hash is None:
