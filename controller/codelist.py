@@ -27,12 +27,15 @@ SHRINK_KEEPS = 10  # a list that keeps less than one in so many of the grants no
 @dataclass(frozen=True)
 class Floors:
     """What a door never goes back behind: the active list (its payload's hash, None before the first), its statement
-    number, the highest receipt number, and the clock floor (UTC seconds)."""
+    number, the highest receipt number, the clock floor (UTC seconds), and version and key epoch of the trust
+    document (0 before the first)."""
 
     list_hash: str | None = None
     list_version: int = 0
     receipt: int = 0
     clock_s: int = 0
+    trust_version: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

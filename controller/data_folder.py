@@ -1,4 +1,4 @@
-"""What a unit keeps on disk, behind one port: floors, list, trust document, own key, log.
+"""What a unit keeps on disk, behind one port: floors, list, trust document, own keys, log.
 
 `Disk` is what the unit needs; `DataFolder` is the folder on the card. The simulator has another one, whose writes can
 be cut, torn and refused.
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.codelist import Floors
-from controller.disk import TRUST, list_path, read_floors, remove_other_lists, replace_file, write_floors
+from controller.disk import TRUST, list_path, read_floors, remove_other_lists, replace_file, write_floors, write_trust
 from controller.eventlog import EventLog
+from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import Signer
-from controller.own_keys import event_key
+from controller.own_keys import decrypt_key, event_key
 
 LOG = "log.db"
 
@@ -39,8 +40,14 @@ class Disk(Protocol):
 
     def read_trust(self) -> bytes | None: ...
 
+    def write_trust(self, document: bytes) -> None:
+        """Put a verified trust document, as it arrived, in the place of the one before."""
+
     def event_key(self) -> Signer:
-        """The unit's own key, made when there is none."""
+        """The unit's own signing key, made when there is none."""
+
+    def decrypt_key(self) -> DecryptKey:
+        """The unit's own decryption key, made when there is none."""
 
     def log_exists(self) -> bool: ...
 
@@ -78,8 +85,14 @@ class DataFolder:
         except FileNotFoundError:
             return None
 
+    def write_trust(self, document: bytes) -> None:
+        write_trust(self._path, document)
+
     def event_key(self) -> Signer:
         return event_key(self._path)
+
+    def decrypt_key(self) -> DecryptKey:
+        return decrypt_key(self._path)
 
     def log_exists(self) -> bool:
         return (self._path / LOG).exists()

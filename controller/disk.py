@@ -63,6 +63,11 @@ def write_floors(data: Path, floors: Floors) -> None:
     replace_file(data / FLOORS, canonical(floors))
 
 
+def write_trust(data: Path, document: bytes) -> None:
+    """Put a verified trust document in the place of the one before. Raises OSError."""
+    replace_file(data / TRUST, document)
+
+
 def list_path(data: Path, payload_hash: str) -> Path:
     """Where the list of that name rests, as the envelope it arrived in."""
     return data / f"list-{payload_hash}"

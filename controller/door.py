@@ -41,6 +41,7 @@ from controller.door_events import (
     Show,
     StorageHealed,
     Tick,
+    TrustTaken,
 )
 from controller.draft import Draft
 from controller.formats.code_list import Policy
@@ -208,6 +209,8 @@ class Door:
                 effects += self._list_installed(event.installed, now)
             case ListRefused():
                 effects += self._note(Draft("list", event.reason, detail={"version": event.version}), now)
+            case TrustTaken():
+                effects += self._trust_taken(event)
             case Refusal():
                 effects += self._note(Draft("trust", event.reason, detail={"what": event.what}), now)
             case FaultChanged():
@@ -446,6 +449,13 @@ class Door:
         effects: list[Effect] = [self._record([drafts.list_in_force(installed)], kept)]
         given = self._listed_posture()
         return effects + self._set_posture(given, now, "list") if given else effects
+
+    def _trust_taken(self, event: TrustTaken) -> list[Effect]:
+        records = [drafts.trust_in_force(event.version, event.epoch)]
+        if event.list_lost is not None and self.installed is not None:
+            records.append(Draft("list", event.list_lost, detail={"version": self.installed.list.version}))
+            self.installed = None
+        return self._records(records)
 
     def _listed_posture(self) -> Posture | None:
         """The list's posture where it is newer than the one the door has."""

@@ -93,6 +93,15 @@ class ListRefused:
 
 
 @dataclass(frozen=True)
+class TrustTaken:
+    """Another trust document is in force; `list_lost` says why the installed list no longer is, where that is so."""
+
+    version: int
+    epoch: int
+    list_lost: str | None
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Something else from outside was refused: a receipt, a trust step, a line on a socket."""
 
@@ -143,6 +152,7 @@ Event = (
     | ExitPressed
     | ListInstalled
     | ListRefused
+    | TrustTaken
     | Refusal
     | FaultChanged
     | Released

@@ -55,6 +55,11 @@ def list_in_force(installed: Installed) -> Draft:
     return Draft("list", detail=detail)
 
 
+def trust_in_force(version: int, epoch: int) -> Draft:
+    """Another trust document counts from now on."""
+    return Draft("trust", detail={"version": version, "epoch": epoch})
+
+
 def posture(taken: Posture, by: str, verdict: Verdict | None) -> Draft:
     """Another posture; `by`: keypad, list, time."""
     draft = Draft("posture", detail={"state": taken.state, "until": taken.until_s, "by": by})

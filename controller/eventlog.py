@@ -221,6 +221,13 @@ class EventLog:
         self.acknowledged = acknowledged
         return True
 
+    def begin_epoch(self, epoch: int) -> None:
+        """A key epoch is in force. In a new one receipt numbers start again: whoever had the old receipt key may have
+        used them up. Raises StorageFault."""
+        if self.kept().get("epoch", epoch) != epoch:
+            self.acknowledged = Acknowledged(self.acknowledged.seq, 0)
+        self.keep({"epoch": epoch, "receipt": (self.acknowledged.seq, self.acknowledged.number)}, may_hold=True)
+
     def contradicted_by(self, receipt: Receipt) -> bool:
         """Whether a receipt whose signature held speaks of this log as it never was. Raises StorageFault."""
         newer = receipt.log == self.log and receipt.number > self.acknowledged.number

@@ -38,7 +38,7 @@ class LinkSession:
     def __init__(self, door: str, log: EventLog, trust: Trust | None, signer: Signer) -> None:
         self._door = door
         self._log = log
-        self._trust = trust
+        self.trust = trust
         self._signer = signer
         self._in_flight: int | None = None
         self._agent_holds = False
@@ -113,9 +113,9 @@ class LinkSession:
         )
 
     def _open_receipt(self, body: str) -> Receipt:
-        if self._trust is None:
+        if self.trust is None:
             raise Refused("unknown_key", "receipt", "this unit has no trust document")
-        keys = self._trust.keys_for("receipt", self._door)
+        keys = self.trust.keys_for("receipt", self._door)
         opened = open_envelope(body.encode("utf-8"), RECEIPT_TYP, keys, max_bytes=LIMITS.receipt_bytes)
         receipt = parse_receipt(opened.payload)
         if receipt.door != self._door:

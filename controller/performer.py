@@ -39,6 +39,7 @@ from controller.door_events import (
     Released,
     Show,
     Tick,
+    TrustTaken,
 )
 from controller.eventlog import StorageFault
 from controller.formats.code_list import PinKdf
@@ -54,10 +55,11 @@ from controller.formats.messages import (
     Link,
     PublicState,
 )
+from controller.formats.trust import Trust
 from controller.incidents import Incidents
 from controller.lease import Lease
 from controller.link_session import Contradicted
-from controller.unit import Unit
+from controller.unit import Climbed, Unit
 from controller.upkeep import Upkeep
 from hal.errors import HardwareFault
 
@@ -182,9 +184,8 @@ class Performer:
     def joined(self, role: Role) -> None:
         """Somebody connected."""
         if role == "sync":
-            trust = self._unit.trust
             self._unit.session.connected()
-            self._tell("sync", Hello(door=self._unit.setup.door, authorities=trust.authorities if trust else ()))
+            self._say_hello()
         elif role == "display":
             self._shown = None
 
@@ -214,10 +215,12 @@ class Performer:
             case Deliver(kind="list"):
                 self._list_waiting = message.body
                 self._next_list()
+            case Deliver(kind="trust"):
+                self._beside.on_disk(partial(self._unit.climb_trust, message.body.encode("utf-8")), self._trust_judged)
             case Deliver(kind="receipt"):
                 self._receipt(message.body)
             case Deliver():
-                self.feed(Refusal("trust" if message.kind == "trust" else "command", "unsupported"))
+                self.feed(Refusal("command", "unsupported"))
             case AskStatus():
                 reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
 
@@ -246,6 +249,34 @@ class Performer:
         for event in events:
             self._unit.session.recorded(event.seq, now.mono_ms)
         self.feed(FaultChanged("clone_suspected", True))
+
+    def _say_hello(self) -> None:
+        trust = self._unit.trust
+        self._tell("sync", Hello(door=self._unit.setup.door, authorities=trust.authorities if trust else ()))
+
+    def _trust_judged(self, climbed: Climbed) -> None:
+        now = self.now()
+        for trust in climbed.taken:
+            # Only a step that is taken moves the clock's floor: the document found at every start must not.
+            if trust.time_floor is not None:
+                self._unit.clock.set_floor(now.mono_ms, trust.time_floor)
+            lost = climbed.list_lost if trust is climbed.taken[-1] else None
+            self.feed(TrustTaken(trust.version, trust.epoch, lost))
+        if climbed.taken:
+            self._believe(climbed.taken[-1])
+        if isinstance(climbed.stopped, Refused):
+            self.feed(Refusal("trust", climbed.stopped.code))
+        elif climbed.stopped is not None:
+            self.feed(FaultChanged("disk", True))
+
+    def _believe(self, trust: Trust) -> None:
+        """Let everybody who goes by the trust document go by this one."""
+        self._unit.session.trust = trust
+        self._say_hello()
+        try:
+            self._log.begin_epoch(trust.epoch)
+        except StorageFault:
+            self.feed(FaultChanged("log_degraded", True))
 
     def _next_list(self) -> None:
         """Verify and install beside the loop: one list at a time, of several waiting ones the newest."""

@@ -18,12 +18,13 @@ from controller.decide import Installed
 from controller.door import Setup
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
-from controller.formats import trust as trust_format
 from controller.formats.code_list import CodeList
 from controller.formats.errors import Refused
 from controller.formats.trust import Trust
+from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
 from controller.memory import Memory
+from controller.trust_chain import accept_kept, climb, floors_after
 from hal.ports import Light, Lock, TimeSource
 
 
@@ -36,6 +37,16 @@ class Ports:
     light: Light | None
     leaf_open: bool
     camera: bool
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """What came of a `trust` message: the versions taken, oldest first; why the installed list is no longer good, where
+    it is not; what stopped the climb."""
+
+    taken: tuple[Trust, ...]
+    list_lost: str | None
+    stopped: Refused | OSError | None
 
 
 class Unit:
@@ -51,17 +62,44 @@ class Unit:
         self._floors_guard = threading.Lock()  # changed beside the loop, read in it
         floors = disk.read_floors()
         self.floors = floors or Floors()
-        trust = disk.read_trust()
-        self.trust: Trust | None = None if trust is None else trust_format.parse(trust)
+        document = disk.read_trust()
+        self._step: Step | None = None if document is None else accept_kept(document, self.floors)
+        if self.trust is not None and self.floors.trust_version != self.trust.version:
+            # The power went between a step and its floors, or this is the first start.
+            self._keep_floors(floors_after(self.floors, self.trust))
         self.installed = self._find_list()
         self._tidy_lists()
         self.log, kept = self._open_log(started_before=floors is not None)
+        if self.trust is not None:
+            self.log.begin_epoch(self.trust.epoch)
         self.memory = Memory.restore(kept)
         self.session = LinkSession(setup.door, self.log, self.trust, disk.event_key())
         self.clock = self._start_clock(kept or {})
         list_version = self.installed.list.version if self.installed else None
         detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}
         self.boot_drafts.insert(0, Draft("boot", detail=detail))
+
+    @property
+    def trust(self) -> Trust | None:
+        """The trust document in force, None before enrolment."""
+        return None if self._step is None else self._step.trust
+
+    def climb_trust(self, body: bytes) -> Climbed:
+        """Take the steps of a `trust` message, each on disk before the next is looked at, then judge the installed
+        list again: a revoked key or a new epoch ends it at once. Runs beside the loop."""
+        taken: list[Trust] = []
+        stopped: Refused | OSError | None = None
+        try:
+            if self._step is None:
+                raise Refused("not_enrolled", "trust", "the first trust document comes with enrolment")
+            for step in climb(body, self._step):
+                self._disk.write_trust(step.document)
+                self._keep_floors(floors_after(self.floors, step.trust))
+                self._step = step
+                taken.append(step.trust)
+        except (Refused, OSError) as error:
+            stopped = error
+        return Climbed(tuple(taken), self._lost_by(taken), stopped)
 
     def install(self, envelope: bytes, installed: CodeList | None, time: GateTime) -> Installed | Exception | None:
         """Judge a delivered list and put it on disk: the list first, then the floors that name it, so a power cut
@@ -95,9 +133,22 @@ class Unit:
 
     def _change_floors(self, **changes: Any) -> None:
         with self._floors_guard:
-            floors = replace(self.floors, **changes)
-            self._disk.write_floors(floors)
-            self.floors = floors
+            self._write_floors(replace(self.floors, **changes))
+
+    def _keep_floors(self, floors: Floors) -> None:
+        with self._floors_guard:
+            self._write_floors(replace(floors, clock_s=self.floors.clock_s))
+
+    def _write_floors(self, floors: Floors) -> None:
+        self._disk.write_floors(floors)
+        self.floors = floors
+
+    def _lost_by(self, taken: list[Trust]) -> str | None:
+        """Why the list that was in force before these versions is not in force after them."""
+        if any(trust.epoch > taken[0].epoch for trust in taken) or (taken and self.floors.list_hash is None):
+            return "wrong_epoch"
+        found = self._judge_kept_list() if taken else None
+        return found.code if isinstance(found, Refused) else None
 
     def _tidy_lists(self) -> None:
         """Take away what a power cut in the middle of an installation left behind. A card that cannot be written keeps
@@ -107,15 +158,22 @@ class Unit:
                 self._disk.remove_other_lists(self.floors.list_hash)
 
     def _find_list(self) -> Installed | None:
+        found = self._judge_kept_list()
+        if isinstance(found, Refused | OSError):
+            reason = found.code if isinstance(found, Refused) else "unreadable"
+            self.boot_drafts.append(Draft("list", reason, detail={"version": self.floors.list_version}))
+            return None
+        return found
+
+    def _judge_kept_list(self) -> Installed | Refused | OSError | None:
+        """The list that the floors name, judged by the trust document in force; None where they name none."""
         if self.trust is None or self.floors.list_hash is None:
             return None
         try:
             envelope = self._disk.read_list(self.floors.list_hash)
             accepted = accept_installed(envelope, self.setup.door, self.trust, self.floors)
         except (Refused, OSError) as error:
-            reason = error.code if isinstance(error, Refused) else "unreadable"
-            self.boot_drafts.append(Draft("list", reason, detail={"version": self.floors.list_version}))
-            return None
+            return error
         return Installed(accepted.code_list, accepted.hash)
 
     def _open_log(self, started_before: bool) -> tuple[EventLog, dict[str, Any] | None]:

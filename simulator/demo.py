@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Final
 
 from simulator import broker, demo_files
+from simulator.ceremony import Ceremony
 from simulator.control import HardwareClient
 from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
 from simulator.door_client import DoorClient
@@ -45,6 +46,7 @@ class Demo:
     """`start` raises StartFailed, ChildDied, NotInTime or NoBroker. After it `hub`, `hardware` and `door` are there
     to be used, and `controller`, `camera`, `agent` to be killed and started."""
 
+    ceremony: Ceremony
     hub: HubClient
     hardware: HardwareClient
     door: DoorClient
@@ -76,6 +78,8 @@ class Demo:
         self.folders.make()
         tell("making the hub's keys and certificates")
         self._make_hub()
+        tell("holding the ceremony: three offline keys, two of which sign whom the door believes")
+        self._hold_ceremony()
         tell("starting the broker")
         self._start_broker()
         tell("starting the hub")
@@ -136,6 +140,12 @@ class Demo:
         self.run("hub", "init", str(folder), "--host", "127.0.0.1")
         self.run("hub", "apply", str(town), "--hub", str(folder))
         self._token = self.run("hub", "token", CLIENT, "--hub", str(folder)).strip()
+
+    def _hold_ceremony(self) -> None:
+        """What three holders do on machines of their own."""
+        self.ceremony = Ceremony(self.folders, self.run)
+        self.ceremony.make_roots()
+        self.ceremony.first()
 
     def _start_broker(self) -> None:
         file = broker.write_configuration(self.folders.broker, self.folders.hub / "tls", self._broker_port)

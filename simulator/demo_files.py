@@ -36,6 +36,7 @@ class Folders:
         self.logs = self.root / "logs"
         self.hub = self.root / "hub"
         self.broker = self.root / "broker"
+        self.ceremony = self.root / "ceremony"
         self.hardware = self.root / "hardware"
         self.door = self.root / "door"
         self.data = self.door / "data"
@@ -44,7 +45,7 @@ class Folders:
     def make(self) -> None:
         """Make them all, for this account only: there are keys in some."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.logs, self.hub, self.broker, self.hardware, self.door):
+        for folder in (self.logs, self.hub, self.broker, self.ceremony, self.hardware, self.door):
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from controller.codelist import Floors
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
+from controller.formats import jwe
 from controller.formats.event import ClockState, Event, Receipt
+from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import SigningKey
 
 
@@ -95,6 +97,7 @@ class SimulatedDisk:
         self.decided: Callable[[Draft], None] = lambda _draft: None
         self.opened: Callable[[EventLog], None] = lambda _log: None
         self._key = key
+        self._decrypt_key = jwe.make_key()
         self._entropy = entropy
         self._floors: Floors | None = None
         self._lists: dict[str, bytes] = {}
@@ -155,8 +158,16 @@ class SimulatedDisk:
     def read_trust(self) -> bytes | None:
         return self.trust
 
+    def write_trust(self, document: bytes) -> None:
+        self._write()
+        self.trust = document
+        self.fuse.pass_moment()
+
     def event_key(self) -> SigningKey:
         return self._key
+
+    def decrypt_key(self) -> DecryptKey:
+        return self._decrypt_key
 
     def log_exists(self) -> bool:
         return self._log is not None

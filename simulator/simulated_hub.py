@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from controller.formats import code_list, qr_pass
+from controller.formats import code_list, jwe, qr_pass
 from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, QrEntry
 from controller.formats.encoding import b64, canonical
 from controller.formats.envelope import open_envelope, seal
@@ -17,7 +17,8 @@ from controller.formats.errors import Refused
 from controller.formats.event import RECEIPT_TYP, Receipt
 from controller.formats.jwk import SigningKey, VerifyKey
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
-from controller.formats.trust import Trust, TrustKey
+from controller.formats.trust import KeyState, Purpose
+from simulator.simulated_ceremony import Ceremony
 from sync.hub.codes import draw_pin
 from sync.hub.collector import Append, Fork, Gap, LogEnd, next_receipt_number, place, read_batch
 from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, needs_refresh, next_number
@@ -26,7 +27,6 @@ from sync.topics import split, topic
 
 GENESIS_END = LogEnd(0, "0" * 64)
 BEHIND_MS = 60_000
-FAR_S = 1 << 39
 
 
 def cheap_verifier(pin: str, kdf: PinKdf) -> str:
@@ -105,7 +105,6 @@ class SimulatedHub:
         self.rooms = rooms
         self.store = HubStore()
         self.up = True
-        self.epoch = 1
         self.group_keys: dict[str, bytes] = {}
         self.pins: set[bytes] = set()  # every PIN there ever was, for those who look where one should not be
         self._publish = publish
@@ -116,6 +115,9 @@ class SimulatedHub:
         self._list_key = make_key()
         self._receipt_key = make_key()
         self._retired: list[SigningKey] = []
+        self._collect_key = jwe.make_key()
+        self.ceremony = Ceremony(make_key, self._collect_key)
+        self._sign_trust()
 
     @property
     def now_s(self) -> int:
@@ -124,33 +126,27 @@ class SimulatedHub:
     # ---- trust
 
     def trust(self) -> bytes:
-        """The trust document as it stands (its own signatures come with the trust chain)."""
-        listed = [(self._list_key, "list", "active"), (self._receipt_key, "receipt", "active")]
-        listed += [(key, "list", "retired") for key in self._retired]
-        keys = tuple(
-            TrustKey(jwk=key.verify_key.jwk(), purpose=purpose, state=state, doors=("",), expires=FAR_S)  # type: ignore[arg-type]
-            for key, purpose, state in listed
-        )
-        return canonical(
-            Trust(
-                version=1 + len(self._retired),
-                epoch=self.epoch,
-                issued=0,
-                expires=FAR_S,
-                threshold=2,
-                roots=(),
-                keys=keys,
-                authorities=(),
-                time_floor=None,
-            )
-        )
+        """The newest trust document, as a new door gets it."""
+        return self.ceremony.documents[-1]
 
     def rotate_list_key(self) -> None:
         """A new list key; the old one is retired and signs nothing new. Every list is made again."""
         self._retired.append(self._list_key)
         self._list_key = self._make_key()
+        self._sign_trust()
         for door in self.store.doors.values():
             door.content = ""
+            self._send_trust(door, self.ceremony.version - 1)
+
+    def _sign_trust(self) -> None:
+        named: list[tuple[SigningKey, Purpose, KeyState]] = [
+            (self._list_key, "list", "active"), (self._receipt_key, "receipt", "active"),
+        ]  # fmt: skip
+        self.ceremony.sign([*named, *((key, "list", "retired") for key in self._retired)])
+
+    def _send_trust(self, door: HubDoor, version: int) -> None:
+        if self.up:
+            self._publish(topic(door.id, "trust"), self.ceremony.since(version), True)
 
     # ---- reservations
 
@@ -250,6 +246,8 @@ class SimulatedHub:
         except Refused:
             return
         door.applied = report.list_version
+        if report.trust_version < self.ceremony.version:
+            self._send_trust(door, report.trust_version)
         door.reported_receipt = max(door.reported_receipt, report.receipt)
         self.store.number = max(self.store.number, report.list_version)
 
@@ -292,7 +290,7 @@ class SimulatedHub:
         grants = [self._grant_record(each, tuple(found.get(each.grant, ())), door) for each in live]
         record = DoorRecord(
             id=door.id,
-            epoch=self.epoch,
+            epoch=self.ceremony.epoch,
             kdf=door.kdf,
             policy=door.policy,
             pass_keys=(PassKey(door.group, b64(self.group_keys[door.group])),),

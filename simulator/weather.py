@@ -164,10 +164,6 @@ class Weather:
     def rotation(self) -> None:
         self._note("rotation")
         self.hub.rotate_list_key()
-        trust = self.hub.trust()
-        for door in self.doors.values():
-            door.disk.trust = trust
-            door.restart_controller()
 
     # ---- chance
 

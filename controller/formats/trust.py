@@ -14,11 +14,15 @@ from msgspec import Meta
 from controller.formats.code_list import Counter, DoorId, Seconds
 from controller.formats.encoding import decode, whole
 from controller.formats.errors import Refused
+from controller.formats.jwe import EncryptKey
+from controller.formats.jwe import load_public as load_encrypt_key
 from controller.formats.jwk import VerifyKey, load_public
 
 Purpose = Literal["list", "receipt", "command", "collect", "update"]
 KeyState = Literal["active", "retired", "revoked"]
 MAX_BYTES = 512 << 10
+THRESHOLD_MIN = 2  # one person alone, or one stolen stick, never speaks for a town
+ROOTS_MAX = 16
 
 
 class TrustKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,16 +40,16 @@ class TrustKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The trust payload. `threshold` of `roots` sign the next version; `epoch` is the key epoch lists must carry;
-    `time_floor` (UTC seconds) sets the door's clock floor when given; `authorities` are the PEM certificates of the
-    CAs that hub and broker are known by."""
+    """The trust payload. `threshold` of `roots` sign this version and the next; `epoch` is the key epoch lists must
+    carry; `time_floor` (UTC seconds) sets the door's clock floor when given; `authorities` are the PEM certificates of
+    the CAs that hub and broker are known by."""
 
     version: Counter
     epoch: Counter
     issued: Seconds
     expires: Seconds
-    threshold: Annotated[int, Meta(ge=1, le=16)]
-    roots: tuple[dict[str, str], ...]
+    threshold: Annotated[int, Meta(ge=THRESHOLD_MIN, le=ROOTS_MAX)]
+    roots: Annotated[tuple[dict[str, str], ...], Meta(min_length=THRESHOLD_MIN, max_length=ROOTS_MAX)]
     keys: tuple[TrustKey, ...]
     authorities: tuple[str, ...]
     time_floor: Seconds | None
@@ -58,17 +62,42 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         loaded = (load_public(key.jwk, "trust.keys") for key in chosen)
         return {key.thumbprint: key for key in loaded}
 
+    def root_keys(self) -> dict[str, VerifyKey]:
+        """The offline keys, by thumbprint."""
+        loaded = (load_public(jwk, "trust.roots") for jwk in self.roots)
+        return {key.thumbprint: key for key in loaded}
+
+    def collect_key(self, door: DoorId) -> EncryptKey | None:
+        """To whom a door encrypts its log: the active `collect` key that lives longest, None where there is none."""
+        found = [
+            key for key in self.keys if key.purpose == "collect" and key.state == "active" and key.speaks_for(door)
+        ]
+        newest = max(found, key=lambda key: key.expires, default=None)
+        return None if newest is None else load_encrypt_key(newest.jwk, "trust.keys")
+
 
 def parse(payload: bytes) -> Trust:
-    """A trust document. Raises Refused (`too_large`, `not_json`, `duplicate_member`, `bad_schema`, `bad_key`,
-    `bad_trust` for a key that is named twice: it would be active in one place and revoked in the other)."""
+    """A trust document's payload. Raises Refused (`too_large`, `not_json`, `duplicate_member`, `bad_schema`, `bad_key`,
+    `bad_base64`, and `bad_trust` for a key that is named twice (it would be active in one place and revoked in the
+    other), for a threshold that its roots cannot meet, and for a life that ends before it begins)."""
     if len(payload) > MAX_BYTES:
         raise Refused("too_large", "trust", f"over {MAX_BYTES} bytes")
     trust = decode(payload, Trust, "trust")
-    thumbprints = set()
+    places = [
+        (f"trust.roots[{index}]", load_public(jwk, f"trust.roots[{index}]")) for index, jwk in enumerate(trust.roots)
+    ]
+    named = {key.thumbprint for _, key in places}
+    if len(named) < len(trust.roots):
+        raise Refused("bad_trust", "trust.roots", "one key counts once")
+    if trust.threshold > len(trust.roots):
+        raise Refused("bad_trust", "trust.threshold", "more signatures than there are roots")
+    if trust.expires <= trust.issued:
+        raise Refused("bad_trust", "trust.expires", "over before it begins")
     for index, key in enumerate(trust.keys):
         place = f"trust.keys[{index}].jwk"
-        thumbprints.add(load_public(key.jwk, place).thumbprint)
-        if len(thumbprints) <= index:
+        load = load_encrypt_key if key.purpose == "collect" else load_public
+        thumbprint = load(key.jwk, place).thumbprint
+        if thumbprint in named:
             raise Refused("bad_trust", place, "this key is named before; one key has one purpose and one state")
+        named.add(thumbprint)
     return trust

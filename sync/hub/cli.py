@@ -25,13 +25,13 @@ from controller.formats.jwk import load_public
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
-from sync.hub.enrolment import TRUST, enrol_door, make_hub
+from sync.hub.enrolment import enrol_door, make_hub
 from sync.hub.keys import Keyring
 from sync.hub.keys_cli import read_file
 from sync.hub.service import Service
 from sync.hub.settings import Settings, read_settings
 from sync.hub.town import read_town
-from sync.hub.trust_shelf import TrustShelf
+from sync.hub.trust_shelf import TRUST, TrustShelf
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
 door_app = typer.Typer(no_args_is_help=True, help="Door units.")

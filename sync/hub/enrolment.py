@@ -1,7 +1,7 @@
 """A hub folder, and the files a new door unit takes along.
 
 make_hub(folder, ["hub.example"], now)
-enrol_door(service, keyring, settings, "hall-1", event_key, out, now)
+enrol_door(service, settings, "hall-1", event_key, out, now)
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from controller.formats.encoding import canonical
-from controller.formats.jwk import Signer, VerifyKey
-from controller.formats.trust import Purpose, Trust, TrustKey
+from controller.formats.jwk import VerifyKey
 from sync.hub.ca import Authority, make_tls
-from sync.hub.keys import Keyring, make_keys, write_once
+from sync.hub.keys import make_keys, write_once
+from sync.hub.link_keys import make_link_keys
 from sync.hub.service import Service
 from sync.hub.settings import FILE, TEMPLATE, Settings, read_settings
-
-TRUST_S = 395 * 86_400
-"""13 months, the longest a trust document may live."""
-
-KEY_S = 180 * 86_400
-"""The longest an online key may live."""
+from sync.hub.trust_shelf import TRUST, TrustShelf
 
 
 def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
@@ -34,40 +28,23 @@ def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
     if write_once(settings_file, TEMPLATE.format(broker=[*hosts, "127.0.0.1"][0]).encode(), mode=0o644):
         made.append(settings_file)
     settings = read_settings(folder)
-    return made + make_keys(settings.folders.keys) + make_tls(settings.folders.tls, hosts, now)
+    made += make_keys(settings.folders.keys) + make_link_keys(settings.folders.keys)
+    return made + make_tls(settings.folders.tls, hosts, now)
 
 
 def enrol_door(
-    service: Service, keyring: Keyring, settings: Settings, door: str, event_key: VerifyKey, out: Path, now: datetime
+    service: Service, settings: Settings, door: str, event_key: VerifyKey, out: Path, now: datetime
 ) -> list[Path]:
     """Register a door's event key and write what its unit needs into `out`: `agent.crt` and `agent.key` (TLS),
-    `ca.pem`, `trust.json`. Raises Refused `not_found` for a door the town does not name."""
+    `ca.pem`, `trust.json`. Raises Refused `not_found` for a door the town does not name, `no_trust` before the first
+    ceremony."""
     service.enrol(door, event_key)
     authority = Authority.load(settings.folders.tls)
     certificate, private = authority.client(door, now)
-    trust = canonical(trust_of(keyring, authority, int(now.timestamp())))
+    trust = TrustShelf(settings.folders.keys / TRUST).needed().document
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     contents = [("agent.crt", certificate, 0o644), ("ca.pem", authority.pem, 0o644), ("trust.json", trust, 0o644)]
     for name, content, mode in [*contents, ("agent.key", private, 0o600)]:
         (out / name).unlink(missing_ok=True)
         write_once(out / name, content, mode=mode)
     return sorted(out / name for name in ("agent.crt", "agent.key", "ca.pem", "trust.json"))
-
-
-def trust_of(keyring: Keyring, authority: Authority, now_s: int) -> Trust:
-    """The keys a door believes. Without root keys: the file is as trustworthy as the way it is carried to the door."""
-
-    def named(key: Signer, purpose: Purpose) -> TrustKey:
-        return TrustKey(jwk=key.verify_key.jwk(), purpose=purpose, state="active", doors=("",), expires=now_s + KEY_S)
-
-    return Trust(
-        version=1,
-        epoch=1,
-        issued=now_s,
-        expires=now_s + TRUST_S,
-        threshold=1,
-        roots=(),
-        keys=(named(keyring.list_key, "list"), named(keyring.receipt_key, "receipt")),
-        authorities=(authority.pem.decode("ascii"),),
-        time_floor=None,
-    )

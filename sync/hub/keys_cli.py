@@ -19,11 +19,12 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.formats import jwe
 from controller.formats.errors import Refused
-from controller.formats.jwk import Alg, SigningKey, make_key
+from controller.formats.jwk import Alg, make_key
 from controller.formats.trust import Purpose
 
-app = typer.Typer(no_args_is_help=True, help="Make signing keys.")
+app = typer.Typer(no_args_is_help=True, help="Make keys, and sign what the doors believe.")
 
 
 @app.callback()
@@ -41,15 +42,14 @@ def make(
 ) -> None:
     """Make a key and print its thumbprint (RFC 7638), the name everything it signs carries as `kid`."""
     with refusals(as_json):
-        key = make_key(alg)
+        secret, shown, thumbprint = _new_key(purpose, alg)
         # Both are looked at first: half a key pair on the disk would have to be cleaned up by hand.
         for path in filter(None, (out, public)):
             if os.path.lexists(path):
                 raise Refused("exists", str(path), "is there already and is never overwritten")
-        write_new(out, _document(key.jwk(), key, purpose), mode=0o600)
+        write_new(out, key_document(secret, thumbprint, purpose), mode=0o600)
         if public:
-            write_new(public, _document(key.verify_key.jwk(), key, purpose), mode=0o644)
-    thumbprint = key.verify_key.thumbprint
+            write_new(public, key_document(shown, thumbprint, purpose), mode=0o644)
     if as_json:
         files = {"file": str(out), "public": str(public) if public else None}
         print(json.dumps({"kid": thumbprint, "alg": alg, "purpose": purpose, **files}))
@@ -57,9 +57,20 @@ def make(
         print(thumbprint)
 
 
-def _document(jwk: dict[str, str], key: SigningKey, purpose: Purpose) -> bytes:
+def _new_key(purpose: Purpose, alg: Alg) -> tuple[dict[str, str], dict[str, str], str]:
+    """Private JWK, public JWK, thumbprint. What is collected is encrypted: that key is X25519, or P-256 with ES256."""
+    if purpose == "collect":
+        reader = jwe.make_key("X25519" if alg == "Ed25519" else "P-256")
+        return reader.jwk(), reader.encrypt_key.jwk(), reader.encrypt_key.thumbprint
+    key = make_key(alg)
+    return key.jwk(), key.verify_key.jwk(), key.verify_key.thumbprint
+
+
+def key_document(jwk: dict[str, str], thumbprint: str, purpose: str) -> bytes:
+    """A key file: the JWK, its name, and what it is for."""
     # No `alg`: the curve says it, and many libraries know Ed25519 only by its older name EdDSA.
-    members = {**jwk, "kid": key.verify_key.thumbprint, "use": "sig", "purpose": purpose}
+    use = "enc" if purpose == "collect" else "sig"
+    members = {**jwk, "kid": thumbprint, "use": use, "purpose": purpose}
     return (json.dumps(members, indent=1) + "\n").encode()
 
 

@@ -44,6 +44,7 @@ from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport,
 from sync.hub.collector import ReadBatch, read_batch
 from sync.hub.database import Sessions
 from sync.hub.log_store import LogStore
+from sync.hub.trust_shelf import TRUST, TrustShelf
 from sync.topics import HUB_SUBSCRIPTIONS, split, topic
 
 AUTHORITIES, CERTIFICATE, PRIVATE_KEY = "ca.pem", "hub.pem", "hub.key"
@@ -71,8 +72,11 @@ class BrokerAddress(Protocol):
     def port(self) -> int: ...
 
 
-class TlsFolder(Protocol):
-    """`tls` holds `ca.pem`, `hub.pem` and `hub.key`."""
+class LinkFolders(Protocol):
+    """`tls` holds `ca.pem`, `hub.pem` and `hub.key`; `keys` the trust documents."""
+
+    @property
+    def keys(self) -> Path: ...
 
     @property
     def tls(self) -> Path: ...
@@ -85,7 +89,7 @@ class LinkSettings(Protocol):
     def mqtt(self) -> BrokerAddress: ...
 
     @property
-    def folders(self) -> TlsFolder: ...
+    def folders(self) -> LinkFolders: ...
 
 
 class LinkService(Protocol):
@@ -138,6 +142,7 @@ class HubLink:
         self._service = service
         self._receipt_key = keyring.receipt_key
         self._store = LogStore(sessions)
+        self._trust = TrustShelf(settings.folders.keys / TRUST)
         self._clock = clock
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._session = 0
@@ -300,7 +305,14 @@ class HubLink:
         forgotten = self._store.receipt_reported(message.door, report.log, report.receipt, int(self._clock()))
         if forgotten is not None:
             self._publish_receipt(forgotten)
+        self._offer_trust(message.door, report.trust_version)
         self._service.door_reported(message.door, report, int(self._clock()))
+
+    def _offer_trust(self, door: str, version: int) -> None:
+        """Give a door that is behind every version since its own. Doors report at least once a minute."""
+        newer = self._trust.since(version)
+        if newer is not None:
+            self.publish(topic(door, "trust"), newer, retain=True)
 
     def _door_key(self, door: str) -> VerifyKey:
         door_key = self._service.event_key(door)

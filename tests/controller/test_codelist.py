@@ -19,6 +19,7 @@ from controller.formats.trust import Trust, TrustKey
 from tests.controller.worlds import DAY, HOUR, NOON, code_list, grant
 
 KEY, OTHER, ELSEWHERE = make_key(), make_key(), make_key()
+ROOTS = (make_key(), make_key(), make_key())
 NOW = GateTime(NOON, trusted=True)
 
 
@@ -33,8 +34,8 @@ def trust(*keys: TrustKey, **fields: Any) -> Trust:
         "epoch": 1,
         "issued": 0,
         "expires": NOON + 300 * DAY,
-        "threshold": 1,
-        "roots": (),
+        "threshold": 2,
+        "roots": tuple(root.verify_key.jwk() for root in ROOTS),
         "keys": keys or (trust_key(KEY),),
         "authorities": (),
         "time_floor": None,

@@ -8,7 +8,7 @@ import pytest
 from controller.codelist import Floors
 from controller.disk import FLOORS, read_floors, remove_other_lists, replace_file, write_floors
 
-FULL = Floors("ab" * 32, 7, 8, 9)
+FULL = Floors("ab" * 32, 7, 8, 9, 2, 1)
 
 
 def test_floors_come_back(tmp_path: Path):

@@ -6,9 +6,11 @@ import pytest
 
 from controller.formats import trust
 from controller.formats.errors import Refused
+from controller.formats.jwk import make_key
 from tests.vectors.keys import LIST_KEYS, NOW
-from tests.vectors.log_cases import trusts
+from tests.vectors.trust_cases import trusts
 
+ROOTS = [make_key() for _ in range(3)]
 ED25519, ES256 = (LIST_KEYS[alg].verify_key for alg in ("Ed25519", "ES256"))
 
 
@@ -18,8 +20,8 @@ def document(*keys: trust.TrustKey) -> trust.Trust:
         epoch=1,
         issued=NOW,
         expires=NOW + 1,
-        threshold=1,
-        roots=(),
+        threshold=2,
+        roots=tuple(root.verify_key.jwk() for root in ROOTS),
         keys=keys,
         authorities=(),
         time_floor=None,
@@ -65,5 +67,5 @@ def test_oversize_is_refused_before_anything_else():
 def test_a_key_cannot_be_active_and_revoked():
     payload = json.loads(trusts()["good"][0]["payload"])
     payload["keys"].append({**payload["keys"][0], "state": "revoked", "doors": ["other-"]})
-    with pytest.raises(Refused, match=r"trust\.keys\[2\].*bad_trust"):
+    with pytest.raises(Refused, match=r"trust\.keys\[3\].*bad_trust"):
         trust.parse(json.dumps(payload).encode())

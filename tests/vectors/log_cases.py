@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 
-from controller.formats import code_list, event, messages, state, trust
+from controller.formats import code_list, event, messages, state
 from controller.formats.encoding import canonical
 from controller.formats.envelope import seal
-from controller.formats.jwk import Signer
-from tests.vectors.keys import DOOR_KEY, LIST_KEYS, NOW, RECEIPT_KEY, seeded
+from tests.vectors.keys import DOOR_KEY, NOW, RECEIPT_KEY, seeded
 
 LOG = seeded("log", 8).hex()
 OPENING = event.Opening(nonce=seeded("nonce", 16).hex(), grant="r-2026-0117", credential="p-1")
@@ -131,35 +130,6 @@ def states() -> dict[str, Any]:
     envelope = seal(canonical(report), state.STATE_TYP, DOOR_KEY).decode()
     good = [{"state": msgspec.to_builtins(report), "envelope": envelope}]
     return {"typ": state.STATE_TYP, "key": DOOR_KEY.verify_key.jwk(), "offline": state.OFFLINE.decode(), "good": good}
-
-
-def trusts() -> dict[str, Any]:
-    expires = NOW + 180 * 86_400
-    purposes: list[tuple[trust.Purpose, Signer]] = [("list", LIST_KEYS["ES256"]), ("receipt", RECEIPT_KEY)]
-    document = trust.Trust(
-        version=1, epoch=1, issued=NOW, expires=NOW + 365 * 86_400, threshold=1, roots=(), authorities=(),
-        time_floor=None,
-        keys=tuple(
-            trust.TrustKey(
-                jwk=key.verify_key.jwk(), purpose=purpose, state="active", doors=("hall-", "annex"), expires=expires
-            )
-            for purpose, key in purposes
-        ),
-    )  # fmt: skip
-    payload = canonical(document)
-    twice = json.loads(payload)
-    twice["keys"].append(twice["keys"][0] | {"state": "revoked"})
-    off_curve = json.loads(payload)
-    off_curve["keys"][0]["jwk"]["y"] = off_curve["keys"][0]["jwk"]["x"]
-    bad = [
-        ("a key named twice", canonical(twice), "bad_trust"),
-        ("a point that is not on its curve", canonical(off_curve), "bad_key"),
-        ("unknown purpose", payload.replace(b'"receipt"', b'"unlock"'), "bad_schema"),
-    ]
-    return {
-        "good": [{"payload": payload.decode()}],
-        "bad": [{"name": name, "payload": data.decode(), "refused": code} for name, data, code in bad],
-    }
 
 
 def socket_lines() -> dict[str, Any]:

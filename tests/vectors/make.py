@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.vectors.envelope_cases import envelopes
 from tests.vectors.list_cases import lists, passes, pins
-from tests.vectors.log_cases import events, receipts, socket_lines, statements, states, trusts
+from tests.vectors.log_cases import events, receipts, socket_lines, statements, states
+from tests.vectors.trust_cases import trusts
 
 HERE = Path(__file__).parent
 

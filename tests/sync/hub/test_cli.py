@@ -11,9 +11,10 @@ from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
-from controller.formats.trust import parse
+from controller.formats.trust_step import open_first
 from sync.hub.cli import app, open_hub
 from tests.sync.hub.conftest import TOWN
+from tests.sync.hub.town_trust import hold_ceremony
 
 
 class HubFolder:
@@ -57,11 +58,14 @@ def test_a_door_comes_into_service(hub, tmp_path):
     hub("apply", hub.town)
     key = make_key()
     (tmp_path / "event.jwk").write_bytes(canonical(key.verify_key.jwk()))
-    hub("door", "add", "a-1", "--event-key", str(tmp_path / "event.jwk"), "--out", str(tmp_path / "unit"))
+    add = ("door", "add", "a-1", "--event-key", str(tmp_path / "event.jwk"), "--out", str(tmp_path / "unit"))
+    assert "no_trust" in hub(*add, code=1).output
+    hold_ceremony(hub.folder / "keys", (hub.folder / "tls" / "ca.pem").read_text())
+    hub(*add)
     certificate = x509.load_pem_x509_certificate((tmp_path / "unit" / "agent.crt").read_bytes())
     assert certificate.subject.rfc4514_string() == "CN=a-1"
     assert open_hub(hub.folder).service.event_key("a-1") == key.verify_key
-    trust = parse((tmp_path / "unit" / "trust.json").read_bytes())
+    trust = open_first((tmp_path / "unit" / "trust.json").read_bytes()).trust
     hub("list-of", "a-1", "--out", str(tmp_path / "list.json"))
     envelope = (tmp_path / "list.json").read_bytes()
     open_envelope(envelope, "zs-list-1", trust.keys_for("list", "a-1"), max_bytes=LIMITS.envelope_bytes)

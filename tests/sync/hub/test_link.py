@@ -176,7 +176,8 @@ def receipt_key() -> SigningKey:
 @pytest.fixture
 def hub(broker: Mosquitto, service: Service, sessions: Sessions, receipt_key: SigningKey) -> Iterator[HubLink]:
     settings = SimpleNamespace(
-        mqtt=SimpleNamespace(host="localhost", port=broker.port), folders=SimpleNamespace(tls=broker.folder)
+        mqtt=SimpleNamespace(host="localhost", port=broker.port),
+        folders=SimpleNamespace(tls=broker.folder, keys=broker.folder),
     )
     hub = HubLink(settings, service, SimpleNamespace(receipt_key=receipt_key), sessions)
     hub.start()

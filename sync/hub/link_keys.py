@@ -1,0 +1,62 @@
+"""The hub's keys for the link: what signs commands, what opens the doors' logs; and the public halves of all of them,
+which are what a ceremony takes along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from controller.formats import jwe, jwk
+from controller.formats.encoding import canonical
+from controller.formats.errors import Refused
+from controller.formats.jwe import DecryptKey
+from controller.formats.jwk import Signer
+from sync.hub.keys import LIST, RECEIPT, write_once
+from sync.hub.keys_cli import key_document
+
+COMMAND: Final = "command.jwk"
+COLLECT: Final = "collect.jwk"
+
+
+@dataclass(frozen=True)
+class LinkKeys:
+    """`receipt_key` signs receipts, `command_key` commands; `collect_key` opens what doors send."""
+
+    receipt_key: Signer
+    command_key: Signer
+    collect_key: DecryptKey
+
+    @classmethod
+    def load(cls, folder: Path) -> LinkKeys:
+        """The keys in `folder`. Raises Refused `bad_key`, naming the file."""
+        receipt_key = jwk.read_private(_read(folder / RECEIPT), RECEIPT)
+        command_key = jwk.read_private(_read(folder / COMMAND), COMMAND)
+        return cls(receipt_key, command_key, jwe.read_private(_read(folder / COLLECT), COLLECT))
+
+
+def make_link_keys(folder: Path) -> list[Path]:
+    """Make what is missing, and the public files of every key that doors are to know. Returns the new files."""
+    contents = {
+        folder / COMMAND: canonical(jwk.make_key().jwk()),
+        folder / COLLECT: jwe.file_of(jwe.make_key()),
+    }
+    made = [path for path, content in contents.items() if write_once(path, content, mode=0o600)]
+    for name in (LIST, RECEIPT, COMMAND):
+        public = jwk.read_private(_read(folder / name), name).verify_key
+        made += _write_public(folder / name, public.jwk(), public.thumbprint)
+    reader = jwe.read_private(_read(folder / COLLECT), COLLECT).encrypt_key
+    return made + _write_public(folder / COLLECT, reader.jwk(), reader.thumbprint)
+
+
+def _write_public(private: Path, public: dict[str, str], thumbprint: str) -> list[Path]:
+    path = private.with_suffix(".pub.jwk")
+    return [path] if write_once(path, key_document(public, thumbprint, private.stem), mode=0o644) else []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused("bad_key", str(path), error.strerror or "cannot be read") from None
