@@ -97,7 +97,7 @@ def test_every_format_holds_every_row(rented: Rented):
 def test_an_empty_report_can_be_written_too(rented: Rented):
     report = gather(rented.sessions, Question(grant="p-nobody"), START)
     for kind in ("csv", "json", "html", "pdf"):
-        assert write(report, kind, BRUSSELS, "x")  # type: ignore[arg-type]
+        assert write(report, kind, BRUSSELS, "x")
 
 
 def test_the_command_writes_files_and_writes_down_who_read(rented: Rented, tmp_path: Path):

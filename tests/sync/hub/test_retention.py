@@ -10,7 +10,7 @@ from controller.formats.errors import Refused
 from sync.hub import aggregates
 from sync.hub.audit import verify
 from sync.hub.audit_export import export
-from sync.hub.database import Sessions, reading
+from sync.hub.database import Base, Sessions, reading
 from sync.hub.log_store import LogStore
 from sync.hub.retention import Retention, months_before
 from sync.hub.service import Service
@@ -71,7 +71,7 @@ def test_no_table_knows_the_reservation_any_more(rented: Rented):
     Retention(rented.sessions).purge(LATER)
     with reading(rented.sessions).begin() as session:
         connection = session.connection()
-        for table in aggregates.Base.metadata.sorted_tables:
+        for table in Base.metadata.sorted_tables:
             for row in connection.execute(table.select()).mappings():
                 values = {str(value) for value in row.values()}
                 assert not ("R-1" in values and grant in values), table.name
