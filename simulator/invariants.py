@@ -53,6 +53,7 @@ class Seen:
     life: int = 0
     pulses: int = 0
     attended_until_ms: int = -1
+    ends: list[tuple[int, str, int]] = field(default_factory=list)
 
 
 RIGHT_MS = 60_000
@@ -254,3 +255,41 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
     if door.clocks.ntp_off_ms != 0 or (now.trusted and abs(now.utc_ms - world.now_ms) <= 2 * RIGHT_MS):
         return None
     return f"clock {now.clock}, {(now.utc_ms - world.now_ms) // 1000} s off, {quiet_ms // 60_000} min after"
+
+
+def records_arrive(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """What a door wrote is at the hub within three hours, when link, hub and power have been well for that long (its
+    idle loop sleeps for two of them here)."""
+    if door.unit is None:
+        return None
+    log = door.unit.log
+    seen.ends.append((world.now_ms, log.log, log.end.seq))
+    old = [end for end in seen.ends if end[0] <= world.now_ms - 3 * HOUR_MS]
+    well_since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms)
+    if not old or not door.linked or not world.hub.up or well_since_ms > world.now_ms - 3 * HOUR_MS:
+        return None
+    _, name, seq = old[-1]
+    del seen.ends[: len(old) - 1]
+    held = len(world.hub.store.logs.get((door.id, name), []))
+    return f"record {seq} written three hours ago, the hub has {held}" if name == log.log and held < seq else None
+
+
+def durable(seen: Seen, ends_at: int, card_lied: bool) -> str | None:
+    """A record that was durable is there after every power cut, on a card that keeps its word."""
+    lost = ends_at < seen.durable and not card_lied
+    return f"record {seen.durable} was on disk, the log ends at {ends_at}" if lost else None
+
+
+# Checked where they happen, not after every step.
+ELSEWHERE: tuple[Callable[..., str | None], ...] = (
+    no_release_without_record,
+    verdict_follows_list,
+    one_renter_a_room,
+    no_pin_in,
+    follows,
+    opening_recorded,
+    good_clock_is_believed,
+    wrong_hub_clock_passes,
+    records_arrive,
+    durable,
+)

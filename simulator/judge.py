@@ -1,5 +1,5 @@
 """The rules of deciding once more, naively, for the witness of the simulated world: loops over windows, no look-ups, no
-code of the door's. The comparison with `decide` case by case is in tests/oracle; this one judges what doors really said.
+code of the door's. The comparison with `decide` case by case is in tests/oracle; this judges what doors really said.
 """
 
 from __future__ import annotations

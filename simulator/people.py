@@ -72,11 +72,15 @@ class People:
         except Refused:
             return
         if self._luck(0.1):
-            self.at(self._between(self.now_ms(), booked[0] * 1000), lambda: self.hub.set_state(ref, "cancelled"))
+            self.at(self._between(self.now_ms(), booked[0] * 1000), lambda: self._cancel(ref))
         elif self._luck(0.1):
             self.at(self._between(self.now_ms(), booked[0] * 1000), lambda: self._move(ref))
         if self._luck(0.9):
             self._visit(made, room)
+
+    def _cancel(self, ref: str) -> None:
+        if ref in self.hub.store.reservations:  # a hub restored from an older backup does not know it any more
+            self.hub.set_state(ref, "cancelled")
 
     def _move(self, ref: str) -> None:
         reservation = self.hub.store.reservations.get(ref)

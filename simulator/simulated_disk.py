@@ -69,7 +69,7 @@ class _WatchedLog(EventLog):
 
     def start_over(self, receipt: Receipt, at_ms: int, clock: ClockState) -> list[Event]:
         events = super().start_over(receipt, at_ms, clock)
-        self.card.appended(events, self)
+        self.card.appended(events, [None] * len(events), self)
         return events
 
     def append(
@@ -77,7 +77,7 @@ class _WatchedLog(EventLog):
     ) -> list[Event]:
         drafts = tuple(drafts)
         events = super().append(drafts, kept, at_ms, clock, may_hold=may_hold)
-        self.card.appended(events, self)
+        self.card.appended(events, [draft.grant for draft in drafts], self)
         for draft in drafts:
             if draft.kind in {"granted", "refused"} and draft.grant is not None and "count" not in draft.detail:
                 self.card.decided(draft)
@@ -93,7 +93,7 @@ class SimulatedDisk:
         self.trust: bytes | None = None
         self.corrupt_log = False
         self.lied = False
-        self.appended: Callable[[list[Event], EventLog], None] = lambda _events, _log: None
+        self.appended: Callable[[list[Event], list[str | None], EventLog], None] = lambda _events, _grants, _log: None
         self.decided: Callable[[Draft], None] = lambda _draft: None
         self.opened: Callable[[EventLog], None] = lambda _log: None
         self._key = key

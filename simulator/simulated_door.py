@@ -156,6 +156,7 @@ class SimulatedDoor:
         self.power = False
         self.linked = False
         self.linked_since_ms = 0
+        self.started_ms = 0
         self.opened: Callable[[], None] = lambda: None  # told right after the leaf moved away from the frame
         self._broker = broker
         self._true_ms = true_ms
@@ -204,12 +205,14 @@ class SimulatedDoor:
 
     def _start_controller(self) -> None:
         self.life += 1
+        self._next_turn_ms = 0
         ports = Ports(lock=self.lock, clock=self.clocks, light=None, leaf_open=self.leaf_open, camera=True)
 
         def start() -> None:
             self.unit = Unit(self._setup, ports, self.disk)
             self.performer = Performer(self.unit, self, self._told, self._anybody)
             self.performer.start()
+            self.started_ms = self._true_ms()
             if self._link is not None:
                 self.performer.joined("sync")
                 self._handle(agent.ControllerHere())

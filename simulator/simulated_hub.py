@@ -105,6 +105,7 @@ class SimulatedHub:
         self.rooms = rooms
         self.store = HubStore()
         self.up = True
+        self.well_since_ms = 0  # when it last came back, or went on from a backup
         self.group_keys: dict[str, bytes] = {}
         self.pins: set[bytes] = set()  # every PIN there ever was, for those who look where one should not be
         self._publish = publish
@@ -249,6 +250,10 @@ class SimulatedHub:
         if report.trust_version < self.ceremony.version:
             self._send_trust(door, report.trust_version)
         door.reported_receipt = max(door.reported_receipt, report.receipt)
+        if report.receipt > self.store.receipt_numbers.get(door.id, 0):
+            # This hub goes on from a backup: the door must hear how far its log is held here.
+            self.store.logs.setdefault((door.id, report.log), [])
+            self._receipt(door, report.log)
         self.store.number = max(self.store.number, report.list_version)
 
     # ---- backup
@@ -257,9 +262,10 @@ class SimulatedHub:
         """A copy of everything."""
         return self.store.copy()
 
-    def restore(self, backup: HubStore) -> None:
-        """Go on from an older copy."""
+    def restore(self, backup: HubStore, world_ms: int) -> None:
+        """Go on from an older copy, at this world time."""
         self.store = backup.copy()
+        self.well_since_ms = world_ms
         for door in self.store.doors.values():
             door.content = ""
 

@@ -145,7 +145,7 @@ class Weather:
         self.hub.up = self.broker.hub_up = False
 
         def back() -> None:
-            self.hub.up = True
+            self.hub.up, self.hub.well_since_ms = True, self.now_ms()
             self.broker.hub_returns()
 
         self.at(self.now_ms() + self._between(10_000, 3 * HOUR_MS), back)
@@ -153,7 +153,7 @@ class Weather:
     def hub_restored(self) -> None:
         if self._backups:
             self._note("restore")
-            self.hub.restore(self._backups[0])
+            self.hub.restore(self._backups[0], self.now_ms())
 
     def hub_clock(self) -> None:
         self._note("hub_clock")

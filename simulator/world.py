@@ -15,7 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -40,11 +40,25 @@ START_MS = 1_798_700_400_000  # 2026-12-31T07:00:00Z, a Thursday before a year's
 MARGIN_S = 900
 HUB_TURN_MS = 600_000
 
-Watch = Callable[[int, str, str, dict[str, Any]], None]
+
+class Watch(Protocol):
+    """Somebody who looks on."""
+
+    def record(self, ms: int, door: str, event: Event, grant: str | None) -> None:
+        """A record was written at world time `ms`."""
+
+    def look(self, world: World) -> None:
+        """A moment, every ten minutes, to look at whatever is of interest."""
 
 
-def unwatched(_ms: int, _door: str, _what: str, _more: dict[str, Any]) -> None:
-    """Nobody watches."""
+class Nobody:
+    """Does not look."""
+
+    def record(self, ms: int, door: str, event: Event, grant: str | None) -> None:
+        """Not seen."""
+
+    def look(self, world: World) -> None:
+        """Not looked at."""
 
 
 @dataclass
@@ -71,17 +85,17 @@ class Report:
 
 class World:
     """One seeded world. `severity` is how much goes wrong (0: nothing); `populated` false leaves people and weather to
-    somebody else; `watch(world ms, door, what, details)` hears of everything, for pictures."""
+    somebody else; `watch` looks on."""
 
     def __init__(
-        self, seed: int, doors: int = 1, severity: float = 1.0, *, populated: bool = True, watch: Watch = unwatched
+        self, seed: int, doors: int = 1, severity: float = 1.0, *, populated: bool = True, watch: Watch | None = None
     ) -> None:
         self.report = Report(seed, 0, doors)
         self.now_ms = START_MS
         self.doors: dict[str, SimulatedDoor] = {}
         self.seen: dict[str, Seen] = {}
         self.passes: dict[str, QrPass] = {}
-        self._watch = watch
+        self._watch: Watch = watch or Nobody()
         self._seed = seed
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
@@ -161,14 +175,14 @@ class World:
 
     # ---- what is seen
 
-    def _appended(self, door: SimulatedDoor, events: list[Event], log: EventLog) -> None:
+    def _appended(self, door: SimulatedDoor, events: list[Event], grants: list[str | None], log: EventLog) -> None:
         seen = self.seen[door.id]
-        for event in events:
+        for event, grant in zip(events, grants, strict=True):
             data = canonical(event)
             self._must("gapless_and_chained", invariants.follows(seen, event, data))
             self._digest.update(data)
             self._count(event)
-            self._watch(self.now_ms, door.id, event.kind, {"reason": event.reason, **event.detail})
+            self._watch.record(self.now_ms, door.id, event, grant)
             seen.last, seen.last_ms = event, self.now_ms
         seen.durable = log.end.seq - log.held
         seen.touched_ms = self.now_ms
@@ -187,8 +201,7 @@ class World:
         seen = self.seen[door.id]
         if log.log != seen.log:
             return
-        if log.end.seq < seen.durable and not door.disk.lied:
-            raise Broken("durable", f"record {seen.durable} was on disk, the log ends at {log.end.seq}")
+        self._must("durable", invariants.durable(seen, log.end.seq, door.disk.lied))
         if log.end.seq < seen.seq:
             seen.doubtful.add(log.log)
             seen.seq, seen.hash, seen.durable, seen.tries = log.end.seq, log.end.hash, log.end.seq, None
@@ -198,6 +211,7 @@ class World:
                 self._must("gapless_and_chained", invariants.follows(seen, event, bytes(record.event)))
                 self._digest.update(bytes(record.event))
                 self._count(event)
+                seen.tries = None  # the power went right after this record, which carried the tries of that moment
 
     def _count(self, event: Event) -> None:
         report = self.report
@@ -233,7 +247,7 @@ class World:
         unit = SimulatedDoor(door, disk, self.broker, lambda: self.now_ms, self._later, self._chance(f"{door}/door"))
         self.doors[door], self.seen[door] = unit, Seen()
         disk.decided = lambda draft: self._decided(unit, draft)
-        disk.appended = lambda events, log: self._appended(unit, events, log)
+        disk.appended = lambda events, grants, log: self._appended(unit, events, grants, log)
         disk.opened = lambda log: self._log_opened(unit, log)
         unit.opened = lambda: self._must("opening_recorded", invariants.opening_recorded(self, unit, self.seen[door]))
         unit.lock.driven = lambda: self._must(
@@ -248,9 +262,11 @@ class World:
     def _hub_turn(self) -> None:
         if self.hub.up:
             self.hub.due()
+        self._watch.look(self)
         for door in self.doors.values():
             self._must("good_clock_is_believed", invariants.good_clock_is_believed(self, door))
             self._must("wrong_hub_clock_passes", invariants.wrong_hub_clock_passes(self, door))
+            self._must("records_arrive", invariants.records_arrive(self, door, self.seen[door.id]))
         self.at(self.now_ms + HUB_TURN_MS, self._hub_turn)
 
     def _to_hub(self, topic: str, payload: bytes) -> None:
