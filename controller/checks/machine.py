@@ -12,18 +12,22 @@ from controller.config import Config
 
 DIGIT_KEYS: Final = 0x3FF << 2
 """KEY_1 to KEY_0 in the kernel's bitmap: a device that has them can type a PIN."""
+HOST_CLOCK: Final = "hal.clock_host"
 NO_LOGIN: Final = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false")
 
 
 def machine(config: Config, root: Path) -> Iterator[Finding]:
     """Everything about the machine."""
-    virtual = config.gpio.factory == "virtual"
-    yield (
-        amber("gpio", "virtual hardware", 'nothing, in a demo; a door has factory = "lgpio"')
-        if virtual
-        else (strict_gpiod(root))
-    )
-    yield clock_chip(root)
+    if config.gpio.factory == "virtual":
+        yield amber("gpio", "virtual hardware", 'nothing, in a demo; a door has factory = "lgpio"')
+    else:
+        yield strict_gpiod(root)
+    if getattr(config.required("clock").driver, "__name__", "") == HOST_CLOCK:
+        yield amber(
+            "clock chip", "the unit takes this machine's time for true", 'a door has driver = "linux" in [clock]'
+        )
+    else:
+        yield clock_chip(root)
     yield usb_closed(root)
     yield keyboards(root, _own_ids(config))
     yield default_account(root)
@@ -37,6 +41,12 @@ def strict_gpiod(root: Path) -> Finding:
             "strict_gpiod",
             "this kernel keeps outputs driven after their process died, and so the lock released",
             "put dtparam=strict_gpiod into config.txt and restart",
+        )
+    if not found and "Raspberry Pi" in _text(root / "proc/device-tree/model"):
+        return amber(
+            "strict_gpiod",
+            "this kernel does not tell whether it lets a dead process's outputs go",
+            "renew the system, or try it: docs/bench.md, R3",
         )
     return green("strict_gpiod", "outputs are let go when their process ends")
 

@@ -1,5 +1,6 @@
 """What each piece of hardware means to the door: real drivers and loop, virtual wires."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,28 @@ def test_a_scanner_that_goes_is_a_fault_until_it_comes_back(unit):
     unit.scanner.plug(False)
     assert unit.until(lambda: "scanner" in unit.faults)
     unit.scanner.plug(True)
+    assert unit.until(lambda: "scanner" not in unit.faults)
+
+
+def test_a_device_that_takes_long_to_find_holds_nobody_up(unit, monkeypatch):
+    unit.start()
+    found = threading.Event()
+    scanner = unit.runner._hardware.scanners["outside"]
+    really_open = scanner.open
+
+    def open_slowly() -> object:
+        found.wait(10)
+        return really_open()
+
+    monkeypatch.setattr(scanner, "open", open_slowly)
+    unit.scanner.plug(False)
+    assert unit.until(lambda: "scanner" in unit.faults)
+    unit.scanner.plug(True)
+    assert unit.until(lambda: scanner in unit.runner._opening)
+    unit.keypad.press("7", 0)
+    assert unit.until(lambda: unit.runner._performer.door.typed == 1)
+    assert scanner.port is None, "still looking"
+    found.set()
     assert unit.until(lambda: "scanner" not in unit.faults)
 
 

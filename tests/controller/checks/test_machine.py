@@ -50,6 +50,16 @@ def test_what_is_wrong_has_its_colour(root, path, text, check, colour):
     assert colours(root)[check] == colour
 
 
+def test_a_pi_that_does_not_tell_is_amber(tmp_path):
+    assert machine.strict_gpiod(tmp_path).colour == "green", "upstream kernels let go"
+    put(tmp_path, "proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.5\0")
+    assert machine.strict_gpiod(tmp_path).colour == "amber"
+
+
+def test_the_clock_of_a_demo_is_amber(root):
+    assert colours(root, clock={"driver": "host"})["clock chip"] == "amber"
+
+
 def test_a_machine_without_a_chip_is_red(tmp_path):
     assert machine.clock_chip(tmp_path).colour == "red"
 
