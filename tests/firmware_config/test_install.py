@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller.config import load
+from hal.catalog import pins_of
 from sync.agent.config import read_config
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config"
@@ -143,6 +144,14 @@ def test_both_processes_can_read_what_it_configured(install, root):
     agent = read_config(root / "etc/zaalsleutel/agent.toml")
     assert (agent.door.id, agent.broker.host) == ("hall-1", "broker.example")
     assert agent.door.socket == f"{door.sockets}/sync.sock"
+
+
+@pytest.mark.parametrize("shipped", sorted((SHIPPED / "profiles").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_profile_makes_a_door(shipped, install, root):
+    install("--profile", shipped.stem)
+    door = load(root / "etc/zaalsleutel/door.toml")
+    assert door.door.id == "hall-1"
+    assert boot_lines(root)[-1] == f"gpio={pins_of(door.required('lock').settings)['pin']}=op,dl"
 
 
 def test_configuration_that_exists_is_kept(install, root):
