@@ -30,6 +30,8 @@ UP_S: Final = 4.0
 """Longest wait for the channel; a healthy keypad needs 0.3 to 1 s."""
 SETTLE_S: Final = 0.2
 """Keys pressed before the channel was up arrive right after, one a poll. This long without one, they are through."""
+STATUS: Final = frozenset({osdp.EventNotification.SecureChannelStatus, osdp.EventNotification.PeripheralDeviceStatus})
+"""Notifications whose first argument says whether something is up."""
 DEFAULT_KEY: Final = bytes(range(0x30, 0x40))
 SYMBOLS: Final = {**{ord(symbol): symbol for symbol in "0123456789#*"}, 0x0D: "#", 0x7F: "*"}
 
@@ -169,7 +171,7 @@ class OsdpKeypad:
         if event["event"] == osdp.Event.KeyPress:
             self._heard_s = monotonic()
             self._symbols.post_all(symbols_of(bytes(event["data"])))
-        elif event["event"] == osdp.Event.Notification:
+        elif event["event"] == osdp.Event.Notification and event["type"] in STATUS:
             if event["type"] == osdp.EventNotification.SecureChannelStatus and event["arg0"]:
                 self._up.set()
             elif self._up.is_set() and not event["arg0"]:
