@@ -1,5 +1,8 @@
 """What a unit says of itself."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -94,3 +97,9 @@ def test_what_is_wrong_has_its_colour_and_a_next_step(changes, check, colour):
 def test_wires_that_cannot_tell_are_amber(driver, settings, colour):
     (only,) = running.keypads(config(driver, **settings))
     assert only.colour == colour
+
+
+def test_every_fault_is_on_the_page():
+    page = Path("controller/checks/README.md").read_text("utf-8").split("## Faults")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", "".join(rows))) == {*running.FAULTS, *running.TOLD_ELSEWHERE}
