@@ -20,6 +20,9 @@ from sync.hub.adapters.settings import OAuth
 
 BODY_BYTES = 5 << 20
 TIMEOUT_S = 15.0
+WHOLE_S = 60.0
+"""Each step of an answer may take the one, all of it the other: nobody is waited for who sends a byte a minute."""
+
 EARLY_S = 60
 """A token is renewed so long before it ends."""
 
@@ -69,9 +72,19 @@ class Fetcher:
                     self._tokens.pop(access.oauth, None)
                 if response.status_code != httpx.codes.OK:
                     raise Refused("upstream_failed", _place(url), f"answered {response.status_code}")
-                return Fetched(_body(response), response.headers.get("ETag"))
+                return Fetched(self._body(response), response.headers.get("ETag"))
         except httpx.HTTPError as error:
             raise Refused("upstream_failed", _place(url), f"did not answer: {type(error).__name__}") from None
+
+    def _body(self, response: httpx.Response) -> bytes:
+        body, until = bytearray(), self.monotonic_s() + WHOLE_S
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > BODY_BYTES:
+                raise Refused("upstream_failed", _place(str(response.url)), f"sends more than {BODY_BYTES} bytes")
+            if self.monotonic_s() > until:
+                raise Refused("upstream_failed", _place(str(response.url)), "takes too long to answer")
+        return bytes(body)
 
     def _token(self, access: Access) -> str | None:
         if access.token_file is not None:
@@ -106,15 +119,6 @@ def read_secret(path: Path) -> str:
     if not secret:
         raise Refused("bad_adapters", path.name, "this secret is empty")
     return secret
-
-
-def _body(response: httpx.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise Refused("upstream_failed", _place(str(response.url)), f"sends more than {BODY_BYTES} bytes")
-    return bytes(body)
 
 
 def _place(url: str) -> str:

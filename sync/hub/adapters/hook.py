@@ -139,7 +139,7 @@ class Hook:
 
     def _gone(self, number: str, now: int) -> Outcome:
         where, ref = f"reservation {number}", self._ref(number)
-        holds = self.intake.held().get(ref)
+        holds = self.intake.held([ref]).get(ref)
         if holds is None:
             return Outcome(where, ref, "over")
         if self.plan.gone == "keep":

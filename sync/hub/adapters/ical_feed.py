@@ -42,6 +42,9 @@ STATES: Mapping[str, GrantState] = {
     "CANCELLED": "cancelled",
 }
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+ENDS = frozenset({"UNTIL", "COUNT"})
+RULE_PARTS = ENDS | {"FREQ", "INTERVAL", "WKST", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS"}
+LONGEST_MONTHS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1))
 OCCURRENCES_MAX = 20_000
 """Where the search for occurrences ends: a daily event of fifty years."""
 
@@ -180,17 +183,32 @@ def _repeated(part: Component, first: datetime, zone: tzinfo, span: Span) -> Ite
     if rule is None or "RECURRENCE-ID" in part:
         yield first
         return
-    if isinstance(rule, list) or rule.get("FREQ", [""])[0] not in FREQUENCIES:
-        raise Refused("bad_request", "RRULE", "one rule that repeats daily, weekly, monthly or yearly")
+    _check_rule(rule)
     until = rule.get("UNTIL", [None])[0]
     last = _moment(until, zone, end_of_day=True) if until is not None else None
+    most = min(int(rule.get("COUNT", [OCCURRENCES_MAX])[0]), OCCURRENCES_MAX)
     # UNTIL is an instant or a day, never a wall clock time, so it is compared here and taken out of the rule.
-    endless = type(rule)({name: value for name, value in rule.items() if name != "UNTIL"})
-    for wall in itertools.islice(rrulestr(endless.to_ical().decode(), dtstart=first), OCCURRENCES_MAX):
+    plain = type(rule)({name: value for name, value in rule.items() if name not in ENDS})
+    for wall in itertools.islice(rrulestr(plain.to_ical().decode(), dtstart=first), most):
         begin = _moment(wall, zone)
         if begin.timestamp() >= span.until or (last is not None and begin > last):
             return
         yield wall
+
+
+def _check_rule(rule: Any) -> None:
+    """Raises Refused for what is no rule of a calendar of rooms, or one that never comes true (30 February): that one
+    would be looked for until the year 9999."""
+    if isinstance(rule, list) or rule.get("FREQ", [""])[0] not in FREQUENCIES:
+        raise Refused("bad_request", "RRULE", "one rule that repeats daily, weekly, monthly or yearly")
+    if not set(rule) <= RULE_PARTS:
+        raise Refused("bad_request", "RRULE", f"only {', '.join(sorted(RULE_PARTS))} are understood")
+    if "BYSETPOS" in rule and rule["FREQ"][0] not in ("MONTHLY", "YEARLY"):
+        raise Refused("bad_request", "RRULE", "BYSETPOS goes with FREQ=MONTHLY or YEARLY")
+    months = [int(month) for month in rule.get("BYMONTH", range(1, 13))]
+    days = [abs(int(day)) for day in rule.get("BYMONTHDAY", [1])]
+    if not any(1 <= day <= LONGEST_MONTHS.get(month, 0) for month in months for day in days):
+        raise Refused("bad_request", "RRULE", "names no day that there is")
 
 
 def _start_and_length(part: Component) -> tuple[date | datetime, timedelta]:

@@ -9,7 +9,7 @@ is older than what holds (`sequence`) is left out. Each other one gets the next 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -50,18 +50,20 @@ class Intake:
 
     def take(self, items: Iterable[Entry | Rejected], now: int) -> list[Outcome]:
         """Apply each item at `now` (UTC seconds), in order. What is refused stands in no other's way."""
-        held = self.held()
+        items = list(items)
+        held = self.held({item.ref for item in items if item.ref is not None})
         return [self._take(item, held, now) for item in items]
 
     def cancel(self, reservation: Reservation, where: str, now: int) -> Outcome:
         """Cancel what the other side no longer has."""
         return self._take(replace(entry_of(reservation, where), state="cancelled"), {reservation.ref: reservation}, now)
 
-    def held(self) -> dict[str, Reservation]:
-        """Every reservation of the client, by ref."""
+    def held(self, refs: Collection[str] | None = None) -> dict[str, Reservation]:
+        """The reservations of the client by ref: those asked for, or all of them."""
         with reading(self.sessions).begin() as session:
             query = select(Reservation).options(selectinload(Reservation.grant).selectinload(Grant.bookings))
-            found = session.scalars(query.where(Reservation.client == self.client))
+            query = query.where(Reservation.client == self.client)
+            found = session.scalars(query if refs is None else query.where(Reservation.ref.in_(refs)))
             return {reservation.ref: reservation for reservation in found}
 
     def _take(self, item: Entry | Rejected, held: dict[str, Reservation], now: int) -> Outcome:

@@ -63,11 +63,11 @@ def adapter_routes(board: Switchboard, sessions: Sessions, room_name: Callable[[
     Body = Annotated[bytes, Depends(raw_body)]
 
     @routes.post(
-        "/v1/imports/{form}",
+        "/v1/imports/{format}",
         responses=documented("bad_request", "unauthorised", "not_owner", "too_large", "bad_import"),
         openapi_extra=_body_of(*MEDIA_TYPES.values()),
     )
-    def post_import(form: Annotated[Format, Path(alias="form")], body: Body, caller: Booker) -> ImportAnswer:
+    def post_import(form: Annotated[Format, Path(alias="format")], body: Body, caller: Booker) -> ImportAnswer:
         """Take a file in. The same file again changes nothing; each row or event is answered for by itself."""
         try:
             outcomes = board.upload(form, caller.id, body, now())

@@ -47,9 +47,11 @@ class Desk:
                 text = f"the codes may be shown from {instant(grant.reveal_at)}"
                 raise Refused("not_yet", "reveal_at", text)
             session.add(ApiEntry(at=now, client=client, ref=ref, action="revealed"))
-            return self._sheet(session, grant, handed_over, language or cast(Language, reservation.language))
+            return self._sheet(session, grant, handed_over, language or cast(Language, reservation.language), now)
 
-    def _sheet(self, session: Session, grant: Grant, credentials: Sequence[Credential], language: Language) -> Sheet:
+    def _sheet(
+        self, session: Session, grant: Grant, credentials: Sequence[Credential], language: Language, now: int
+    ) -> Sheet:
         ids = tuple(dict.fromkeys(booking.room for booking in grant.bookings))
         found = {room.id: room for room in session.scalars(select(Room).where(Room.id.in_(ids)))}
         rooms = [found[room] for room in ids if room in found]
@@ -58,7 +60,7 @@ class Desk:
         return Sheet(
             language=language,
             rooms=tuple(map(self.rules.name, ids)),
-            times=_times(session, grant, ZoneInfo(rooms[0].time_zone if rooms else "UTC")),
+            times=_times(session, grant, ZoneInfo(rooms[0].time_zone if rooms else "UTC"), now),
             pins=tuple(Pin(self._clear(each), self._leads_to(each, rooms, groups, len(pins))) for each in pins),
             qr=next((self._clear(each) for each in credentials if each.pin_set is None), None),
             leave=self.rules.leaving(ids, language),
@@ -92,12 +94,12 @@ def _handed_over(grant: Grant, asked: str, now: int) -> list[Credential]:
     return [each for each in alive if each.holder == wanted.holder]
 
 
-def _times(session: Session, grant: Grant, zone: ZoneInfo) -> tuple[Time, ...]:
-    """The grant's booked times in the room's zone. Where several doors lead to the room, the last one to open counts:
-    nobody is sent to stand before a closed door."""
+def _times(session: Session, grant: Grant, zone: ZoneInfo, now: int) -> tuple[Time, ...]:
+    """The grant's booked times that are not over, in the room's zone. Where several doors lead to the room, the last
+    one to open counts: nobody is sent to stand before a closed door."""
     openings = store.openings_of(session, grant)
     times = []
-    for start, until in sorted({(booking.start, booking.until) for booking in grant.bookings}):
+    for start, until in sorted({(booking.start, booking.until) for booking in grant.bookings if booking.until > now}):
         opens = max((each.start for each in openings if each.start <= start < each.until), default=start)
         times.append(Time(*(datetime.fromtimestamp(at, zone) for at in (start, until, opens))))
     return tuple(times)

@@ -163,6 +163,11 @@ def test_an_endless_series_reaches_as_far_as_the_plan_and_no_further():
     assert one(event(*endless), now=morning + 24 * HOUR).windows != one(event(*endless), now=morning).windows
 
 
+def test_the_last_friday_of_each_month():
+    last = one(event(*AFTERNOON, "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=3"), ahead_days=365)
+    assert starts(last) == [at(f"2026-{day}T14:00") for day in ("07-31", "08-28", "09-25")]
+
+
 def test_what_is_over_has_no_windows():
     assert one(event(*AFTERNOON), now=at("2026-08-01T00:00")).windows == ()
 
@@ -189,6 +194,9 @@ def test_each_attendee_gets_a_reservation_without_an_address():
         ((*AFTERNOON, "STATUS:MAYBE"), "bad_request"),
         ((*AFTERNOON, "SEQUENCE:new"), "bad_request"),
         ((*AFTERNOON, "RRULE:FREQ=SECONDLY"), "bad_request"),
+        ((*AFTERNOON, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "bad_request"),
+        ((*AFTERNOON, "RRULE:FREQ=DAILY;BYSETPOS=2;COUNT=3"), "bad_request"),
+        ((*AFTERNOON, "RRULE:FREQ=DAILY;BYHOUR=1,2,3"), "bad_request"),
         ((*AFTERNOON, "RRULE:FREQ=DAILY", "RRULE:FREQ=WEEKLY"), "bad_request"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.formats.code_list import Window
@@ -175,6 +175,7 @@ def entries(draw) -> Entry:
     )
 
 
+@settings(max_examples=40)
 @given(st.lists(entries(), min_size=1, max_size=4))
 def test_what_is_written_reads_back_the_same(written):
     found = read_oslo(json.dumps(write_oslo(written, BASE)).encode(), PLACES, BASE)

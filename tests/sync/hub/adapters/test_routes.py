@@ -113,7 +113,7 @@ def test_the_staff_calendar(http):
 
 def test_every_route_is_in_the_contract_with_its_body(http):
     paths = http.get("/openapi.json").json()["paths"]
-    assert set(paths["/v1/imports/{form}"]["post"]["requestBody"]["content"]) == {
+    assert set(paths["/v1/imports/{format}"]["post"]["requestBody"]["content"]) == {
         "text/csv", "text/calendar", "application/ld+json",
     }  # fmt: skip
     assert "502" in paths["/v1/hooks/{adapter}"]["post"]["responses"]

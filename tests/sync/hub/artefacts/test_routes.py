@@ -115,6 +115,15 @@ def test_a_cancelled_or_finished_reservation_has_no_artefacts(http, service, cod
     assert http.get(path(credential, "sheet.txt")).status_code == 404
 
 
+def test_a_series_tells_what_is_still_to_come(http, service, clock):
+    evenings = tuple((NOW + day * 24 * HOUR, NOW + day * 24 * HOUR + HOUR) for day in range(1, 4))
+    answer, _ = service.put("booking", "R-5", wish(windows=evenings), NOW)
+    clock.now = evenings[0][1]
+    told = http.get(path(answer.credentials[0].id, "sms.txt", "R-5")).text
+    assert "16/07/2026" in told
+    assert "(+1)" in told
+
+
 def test_a_reservation_without_a_pin_has_no_sms_and_one_without_qr_no_picture(http, service):
     for ref, method, artefact, start in (("R-3", "qr", "sms.txt", 5), ("R-4", "pin", "qr.svg", 8)):
         window = {"start": NOW + start * HOUR, "until": NOW + (start + 1) * HOUR}
