@@ -1,0 +1,42 @@
+"""The hub's unit, as text and as systemd reads it."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parents[2] / "systemd" / "hub" / "zaalsleutel-hub.service"
+EXPOSURE_TENTHS = 13
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The unit beside a command that exists."""
+    copy = tmp_path / UNIT.name
+    copy.write_text(re.sub(r"/opt/zaalsleutel/bin/zaalsleutel", "/bin/true", UNIT.read_text()))
+    return copy
+
+
+@needs_systemd
+def test_systemd_understands_every_word(installed):
+    command = ["systemd-analyze", "verify", "--man=no", str(installed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_exposure_does_not_grow(installed):
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_TENTHS}"]
+    done = subprocess.run([*command, str(installed)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_starts_again_for_ever_and_keeps_its_folder_to_itself():
+    settings = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
+    assert (settings["Restart"], settings["StartLimitIntervalSec"], settings["Type"]) == ("always", "0", "notify")
+    assert settings["StateDirectoryMode"] == "0700"
+    assert settings["User"] == "zs-hub"
