@@ -13,9 +13,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from controller.formats import jwe
+from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
+from controller.formats.limits import LIMITS
+from controller.formats.trust_step import open_first
 
 app = typer.Typer(help="Run a door unit, look at it, explain its decisions.", no_args_is_help=True)
 
@@ -46,20 +50,21 @@ def run(config: ConfigFile) -> None:
 
 @app.command()
 def init(config: ConfigFile, as_json: AsJson = False) -> None:
-    """Make the unit's data folder and its event key; print the public key for the hub."""
+    """Make the unit's data folder and its two keys; print their public halves for the hub."""
     from controller.config import load
-    from controller.own_keys import event_key
+    from controller.own_keys import decrypt_key, event_key
 
     try:
         unit = load(config)
         unit.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         unit.sockets.mkdir(parents=True, exist_ok=True)
         public = event_key(unit.data).verify_key
+        reader = decrypt_key(unit.data).encrypt_key
     except (Refused, OSError) as error:
         raise _fail(error) from None
-    print(json.dumps(public.jwk()))
+    print(json.dumps({"event_key": public.jwk(), "encrypt_key": reader.jwk()}))
     if not as_json:
-        print(f"door {unit.door.id}: give this key to the hub (thumbprint {public.thumbprint})", file=sys.stderr)
+        print(f"door {unit.door.id}: give these keys to the hub (thumbprint {public.thumbprint})", file=sys.stderr)
 
 
 @app.command()
@@ -116,7 +121,11 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
 @app.command()
 def explain(
     code_list: Annotated[Path, typer.Option("--list", help="A signed code list.")],
-    key: Annotated[Path, typer.Option("--key", help="The list key as JWK, private or public.")],
+    key: Annotated[Path | None, typer.Option("--key", help="The list key as JWK, private or public.")] = None,
+    trust: Annotated[Path | None, typer.Option("--trust", help="Or the signed trust document that names it.")] = None,
+    decrypt_with: Annotated[
+        Path | None, typer.Option("--decrypt-with", help="The door's private key, for a list encrypted to it.")
+    ] = None,
     at: Annotated[str | None, typer.Option("--at", help="RFC 3339 instant, e.g. 2026-07-17T11:45:00Z.")] = None,
     pin: Annotated[str | None, typer.Option("--pin", help="A PIN as typed.")] = None,
     qr: Annotated[str | None, typer.Option("--qr", help="The text of a QR code.")] = None,
@@ -133,8 +142,15 @@ def explain(
     single = pin is not None or qr is not None
     if (pin is not None and qr is not None) or single == (batch is not None) or single != (at is not None):
         raise _fail(ValueError("give --at with --pin or --qr, or --batch alone"), 2)
+    if (key is None) == (trust is None):
+        raise _fail(ValueError("give --key or --trust"), 2)
     try:
-        explainer = Explainer(_read(code_list), load_public(parse_object(_read(key), str(key)), str(key)))
+        envelope = _decrypted(_read(code_list), decrypt_with)
+        if trust is not None:
+            explainer = Explainer.trusting(envelope, open_first(_read(trust)).trust)
+        elif key is not None:
+            verify_key = load_public(parse_object(_read(key), str(key)), str(key))
+            explainer = Explainer(envelope, {verify_key.thumbprint: verify_key})
     except Refused as refused:
         _print_refusal(refused, as_json)
         raise typer.Exit(NOT_ACCEPTABLE) from None
@@ -152,6 +168,14 @@ def explain(
     progress = Console(stderr=True)
     for case in track(cases, "explaining", console=progress, disable=not progress.is_terminal, transient=True):
         _print_answer(explainer.explain(case), as_json)
+
+
+def _decrypted(sealed: bytes, key: Path | None) -> bytes:
+    """The signed list in a file that may be encrypted. Raises Refused."""
+    if key is None:
+        return sealed
+    reader = jwe.read_private(_read(key), str(key))
+    return jwe.decrypt(sealed.decode("ascii", "replace"), LIST_TYP, reader, max_bytes=LIMITS.envelope_bytes)
 
 
 def _print_answer(answer: dict[str, Any], as_json: bool) -> None:

@@ -6,6 +6,7 @@ given. The list is judged as a start does, so one that has expired is acceptable
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,10 @@ from controller.decide import Installed, Moment, PinPresented, QrPresented, Verd
 from controller.formats import code_list as formats
 from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
-from controller.formats.jwk import VerifyKey
+from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.limits import LIMITS
 from controller.formats.pin import derive, is_pin
+from controller.formats.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,24 @@ class Case:
 
 
 class Explainer:
-    """Answers for one list. Raises Refused when the list is not acceptable."""
+    """Answers for one list, signed by one of `keys` (by thumbprint). Raises Refused when the list is not acceptable."""
 
-    def __init__(self, envelope: bytes, key: VerifyKey) -> None:
-        opened = open_envelope(envelope, formats.TYP, {key.thumbprint: key}, max_bytes=LIMITS.envelope_bytes)
+    def __init__(self, envelope: bytes, keys: Mapping[str, VerifyKey]) -> None:
+        opened = open_envelope(envelope, formats.TYP, keys, max_bytes=LIMITS.envelope_bytes)
         self._installed = Installed(formats.parse(opened.payload), formats.payload_hash(opened.payload))
         self._verifiers: dict[str, str] = {}
+
+    @classmethod
+    def trusting(cls, envelope: bytes, trust: Trust) -> Explainer:
+        """For a list judged as a start judges the installed one: a key the trust document names for this door, and its
+        key epoch. Raises Refused."""
+        named = (load_public(each.jwk) for each in trust.keys if each.purpose == "list")
+        judged = cls(envelope, {key.thumbprint: key for key in named})
+        code_list = judged._installed.list
+        cls(envelope, trust.keys_for("list", code_list.door, installed=True))
+        if code_list.epoch != trust.epoch:
+            raise Refused("wrong_epoch", "list.epoch", "made under another key epoch")
+        return judged
 
     def explain(self, case: Case) -> dict[str, Any]:
         """`{"verdict", "reason", "grant", "opens_at"?}`."""

@@ -12,7 +12,8 @@ from controller.eventlog import EventLog
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.jwe import encrypt
 from controller.formats.jwk import Signer
 from controller.formats.limits import LIMITS
 from controller.formats.messages import SendBatch, SendState
@@ -65,14 +66,16 @@ class LinkSession:
     def next_batch(self) -> SendBatch | None:
         """The batch to send now, if any: an empty one takes the last one back from an agent that would repeat it for
         ever. Raises StorageFault."""
-        if self._in_flight is not None:
+        collector = self.trust.collect_key(self._door) if self.trust else None
+        if self._in_flight is not None or collector is None:
+            # Movements leave this unit encrypted or not at all.
             return None
         after = self._log.acknowledged.seq
         batch = self._log.batch(after, self._signer) if self._log.end.seq > after else None
         if batch is not None:
             self._in_flight, body = batch
             self._agent_holds = True
-            return SendBatch(last=self._in_flight, body=body.decode("utf-8"))
+            return SendBatch(last=self._in_flight, body=encrypt(body, BATCH_TYP, collector))
         if self._agent_holds:
             self._agent_holds = False
             return SendBatch(last=max(1, after), body="")

@@ -18,8 +18,11 @@ from controller.decide import Installed
 from controller.door import Setup
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
+from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.code_list import CodeList
 from controller.formats.errors import Refused
+from controller.formats.jwe import decrypt
+from controller.formats.limits import LIMITS
 from controller.formats.trust import Trust
 from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
@@ -60,6 +63,7 @@ class Unit:
         self.lost_records = 0
         self._disk = disk
         self._floors_guard = threading.Lock()  # changed beside the loop, read in it
+        self._decrypt_key = disk.decrypt_key()
         floors = disk.read_floors()
         self.floors = floors or Floors()
         document = disk.read_trust()
@@ -101,18 +105,19 @@ class Unit:
             stopped = error
         return Climbed(tuple(taken), self._lost_by(taken), stopped)
 
-    def install(self, envelope: bytes, installed: CodeList | None, time: GateTime) -> Installed | Exception | None:
-        """Judge a delivered list and put it on disk: the list first, then the floors that name it, so a power cut
-        between the two leaves the old one in force. None when it is in force already; Refused or OSError are returned,
-        since this runs beside the loop."""
+    def install(self, sealed: bytes, installed: CodeList | None, time: GateTime) -> Installed | Exception | None:
+        """Open and judge a delivered list and put it on disk as it came: the list first, then the floors that name it,
+        so a power cut between the two leaves the old one in force. None when it is in force already; Refused or OSError
+        are returned, since this runs beside the loop."""
         try:
             if self.trust is None:
                 raise Refused("unknown_key", "list", "this unit has no trust document")
+            envelope = self._open_list(sealed)
             accepted = accept_new(envelope, self.setup.door, self.trust, self.floors, installed, time)
             if accepted is None:
                 return None
             ready = Installed(accepted.code_list, accepted.hash)
-            self._disk.write_list(accepted.hash, envelope)
+            self._disk.write_list(accepted.hash, sealed)
             self._change_floors(list_hash=accepted.hash, list_version=accepted.code_list.version)
             self._disk.remove_other_lists(accepted.hash)
         except (Refused, OSError) as error:
@@ -165,12 +170,17 @@ class Unit:
             return None
         return found
 
+    def _open_list(self, sealed: bytes) -> bytes:
+        """The signed list in what was encrypted to this unit. Raises Refused."""
+        text = sealed.decode("ascii", "replace")
+        return decrypt(text, LIST_TYP, self._decrypt_key, max_bytes=LIMITS.envelope_bytes)
+
     def _judge_kept_list(self) -> Installed | Refused | OSError | None:
         """The list that the floors name, judged by the trust document in force; None where they name none."""
         if self.trust is None or self.floors.list_hash is None:
             return None
         try:
-            envelope = self._disk.read_list(self.floors.list_hash)
+            envelope = self._open_list(self._disk.read_list(self.floors.list_hash))
             accepted = accept_installed(envelope, self.setup.door, self.trust, self.floors)
         except (Refused, OSError) as error:
             return error
@@ -183,9 +193,25 @@ class Unit:
             log = self._disk.open_log(self.setup.door)
             return log, (None if missing and started_before else log.kept())
         except StorageFault:
+            self.boot_drafts.append(Draft("loss", "log_unreadable"))
+        return self._fresh_log() or self._disk.log_in_memory(self.setup.door), None
+
+    def _fresh_log(self) -> EventLog | None:
+        """A log on disk that can be written, in place of one that cannot be read; None while there can be none."""
+        try:
+            with contextlib.suppress(StorageFault):
+                return self._disk.open_log(self.setup.door)
             self._disk.set_log_aside()
-        self.boot_drafts.append(Draft("loss", "log_unreadable"))
-        return self._disk.open_log(self.setup.door), None
+            return self._disk.open_log(self.setup.door)
+        except (StorageFault, OSError):
+            return None
+
+    def heal_log(self) -> None:
+        """Bring a log that is in memory only to the disk, if that can be used again."""
+        fresh = self._fresh_log()
+        if fresh is not None:
+            with contextlib.suppress(StorageFault):
+                self.log.move_to(fresh)
 
     def _start_clock(self, kept: dict[str, Any]) -> Clock:
         source = self.ports.clock

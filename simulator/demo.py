@@ -30,6 +30,7 @@ from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient
 from simulator.pins import SOCKET_VARIABLE
 from simulator.processes import LOG_LINES, Child, Processes, run_to_end
+from simulator.virtual_clock import FILE_VARIABLE
 from simulator.whereabouts import Whereabouts
 
 COMMAND: Final = (sys.executable, "-m", "zaalsleutel")
@@ -44,7 +45,7 @@ class StartFailed(Exception):
 
 class Demo:
     """`start` raises StartFailed, ChildDied, NotInTime or NoBroker. After it `hub`, `hardware` and `door` are there
-    to be used, and `controller`, `camera`, `agent` to be killed and started."""
+    to be used, and `controller`, `camera`, `agent`, `display` to be killed and started."""
 
     ceremony: Ceremony
     hub: HubClient
@@ -53,6 +54,7 @@ class Demo:
     controller: Child
     camera: Child
     agent: Child
+    display: Child
 
     def __init__(self, directory: Path, rules: Rules) -> None:
         """Raises PathTooLong."""
@@ -62,6 +64,7 @@ class Demo:
         self._connected: HardwareClient | None = None
         self._broker_port = broker.free_port()
         self._http_port = broker.free_port()
+        self.display_port = broker.free_port()
 
     def __enter__(self) -> Demo:
         return self
@@ -176,18 +179,20 @@ class Demo:
         (folder / "unit.toml").write_text(config, "utf-8")
         (folder / "agent.toml").write_text(demo_files.agent(self.folders, here["cable_port"]), "utf-8")
         public = json.loads(self.run("door", "init", "--config", str(folder / "unit.toml"), "--json"))
-        public_file = folder / "door.pub.jwk"
+        public_file = folder / "unit-keys.json"
         public_file.write_text(json.dumps(public), "utf-8")
         hub = ("--out", str(folder), "--hub", str(self.folders.hub))
-        self.run("hub", "door", "add", DOOR, "--event-key", str(public_file), *hub)
+        self.run("hub", "door", "add", DOOR, "--keys", str(public_file), *hub)
         shutil.copy(folder / "trust.json", self.folders.data)
 
     def _start_door(self) -> None:
         unit = str(self.folders.door / "unit.toml")
-        wired = {SOCKET_VARIABLE: str(self.folders.hardware / "pins.sock")}
+        wired = {SOCKET_VARIABLE: str(self.folders.hardware / "pins.sock"), FILE_VARIABLE: str(self.folders.clock)}
         self.controller = self._processes.start("controller", [*COMMAND, "door", "run", "--config", unit], wired)
         self.camera = self._processes.start("camera", [*COMMAND, "camera", "run", "--config", unit])
         agent = str(self.folders.door / "agent.toml")
         self.agent = self._processes.start("agent", [*COMMAND, "agent", "run", "--config", agent])
+        page = ["--config", unit, "--port", str(self.display_port)]
+        self.display = self._processes.start("display", [*COMMAND, "display", "run", *page])
         self.door = DoorClient(self.folders.sockets)
         self.wait_until(self.door.answers, START_S, "the controller to answer")

@@ -41,6 +41,7 @@ class Folders:
         self.door = self.root / "door"
         self.data = self.door / "data"
         self.sockets = self.door / "run"
+        self.clock = self.root / "clock.json"
 
     def make(self) -> None:
         """Make them all, for this account only: there are keys in some."""
@@ -68,7 +69,20 @@ tries = {rules.pin_tries}
 service = "culture"
 building = "town-hall"
 doors = ["{DOOR}"]
-policy = {{ release_s = {rules.release_s} }}
+
+[rooms.{ROOM}.policy]
+release_s = {rules.release_s}
+languages = ["nl", "fr", "de", "en"]
+help = "09 000 00 00"
+
+[rooms.{ROOM}.policy.screen]
+room = "Feestzaal"
+
+[rooms.{ROOM}.policy.screen.leave]
+nl = "Lichten uit. Ramen dicht. Stoelen terug."
+fr = "Éteignez. Fermez les fenêtres. Rangez les chaises."
+de = "Licht aus. Fenster zu. Stühle zurück."
+en = "Lights off. Windows shut. Chairs back."
 """
 
 
@@ -142,7 +156,7 @@ driver = "gpio"
 pin = {lines["legacy"]}
 
 [clock]
-driver = "host"
+driver = "virtual"
 
 [keypads.outside]
 driver = "serial"

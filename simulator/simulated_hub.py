@@ -14,8 +14,10 @@ from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinK
 from controller.formats.encoding import b64, canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import RECEIPT_TYP, Receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
+from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import SigningKey, VerifyKey
+from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
 from controller.formats.trust import KeyState, Purpose
 from simulator.simulated_ceremony import Ceremony
@@ -59,6 +61,7 @@ class HubDoor:
     kdf: PinKdf
     policy: Policy
     group: str
+    reader: EncryptKey | None = None
     applied: int = 0
     reported_receipt: int = 0
     version: int = 0
@@ -208,7 +211,10 @@ class SimulatedHub:
 
     def _events(self, door: HubDoor, payload: bytes) -> None:
         try:
-            batch = read_batch(payload, door.id, door.key)
+            data = jwe.decrypt(
+                payload.decode("ascii", "replace"), BATCH_TYP, self._collect_key, max_bytes=LIMITS.sealed_batch_bytes
+            )
+            batch = read_batch(data, door.id, door.key)
         except Refused:
             return
         log = self.store.logs.setdefault((door.id, batch.statement.log), [])
@@ -342,7 +348,8 @@ class SimulatedHub:
     def _send(self, door: HubDoor, envelope: bytes) -> None:
         door.published_ms = self._now_ms()
         if self.up:
-            self._publish(topic(door.id, "list"), envelope, True)
+            assert door.reader is not None  # every door of the world is enrolled
+            self._publish(topic(door.id, "list"), jwe.encrypt(envelope, code_list.TYP, door.reader).encode(), True)
 
     def _bytes(self, count: int) -> bytes:
         return bytes(int(self._chance.random() * 256) for _ in range(count))

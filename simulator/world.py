@@ -242,7 +242,7 @@ class World:
         group = "entrances" if door in self.entrances else door
         self.hub.group_keys.setdefault(group, self._keys.randbytes(32))
         kdf = PinKdf(salt=b64(self._keys.randbytes(16)))
-        self.hub.store.doors[door] = HubDoor(door, key.verify_key, kdf, Policy(), group)
+        self.hub.store.doors[door] = HubDoor(door, key.verify_key, kdf, Policy(), group, disk.decrypt_key().encrypt_key)
         disk.trust = self.hub.trust()
         unit = SimulatedDoor(door, disk, self.broker, lambda: self.now_ms, self._later, self._chance(f"{door}/door"))
         self.doors[door], self.seen[door] = unit, Seen()

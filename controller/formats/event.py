@@ -24,6 +24,7 @@ from controller.formats.limits import LIMITS
 
 STATEMENT_TYP = "zs-log-1"
 RECEIPT_TYP = "zs-receipt-1"
+BATCH_TYP = "zs-batch-1"
 GENESIS = "0" * 64
 
 EventKind = Literal[

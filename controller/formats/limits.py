@@ -22,6 +22,7 @@ class Limits:
     receipt_bytes: int = 4 << 10
     batch_records: int = 200
     batch_bytes: int = 1 << 20
+    sealed_batch_bytes: int = 3 << 19
     pin_kdf_memory_kib: int = 64 << 10
     pin_kdf_iterations: int = 10
     event_bytes: int = 8 << 10

@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.formats import trust_step
-from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
-from controller.formats.jwk import load_public
+from controller.formats.jwk import FILE_BYTES
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
-from sync.hub.enrolment import enrol_door, make_hub
+from sync.hub.door_readers import DoorReaders
+from sync.hub.enrolment import UnitKeys, enrol_door, make_hub
 from sync.hub.keys import Keyring
 from sync.hub.keys_cli import read_file
 from sync.hub.service import Service
@@ -135,15 +135,16 @@ def token(client: Annotated[str, typer.Argument(help="A client of town.toml.")],
 @door_app.command("add")
 def add_door(
     door: Annotated[str, typer.Argument(help="A door of town.toml.")],
-    event_key: Annotated[Path, typer.Option(help="The door's public event key, a JWK file.")],
+    keys: Annotated[Path, typer.Option(help="What `zaalsleutel door init` printed at the unit.")],
     out: Annotated[Path, typer.Option(help="Folder for the files the unit takes along.")],
     hub: HubFolder = HERE,
 ) -> None:
     """Register a door unit and write its certificate, the CA and the keys it may believe."""
     with refusals():
-        public = load_public(parse_object(event_key.read_bytes(), str(event_key)), str(event_key))
+        unit = UnitKeys.parse(read_file(keys, FILE_BYTES), str(keys))
         opened = open_hub(hub)
-        made = enrol_door(opened.service, opened.settings, door, public, out, datetime.now(UTC))
+        readers = DoorReaders(opened.sessions)
+        made = enrol_door(opened.service, readers, opened.settings, door, unit, out, datetime.now(UTC))
         for path in made:
             typer.echo(str(path))
 

@@ -1,17 +1,23 @@
 """A hub folder, and the files a new door unit takes along.
 
 make_hub(folder, ["hub.example"], now)
-enrol_door(service, settings, "hall-1", event_key, out, now)
+enrol_door(service, readers, settings, "hall-1", UnitKeys.parse(data, "unit.json"), out, now)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from controller.formats import jwe, jwk
+from controller.formats.encoding import parse_object
+from controller.formats.errors import Refused
+from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import VerifyKey
 from sync.hub.ca import Authority, make_tls
+from sync.hub.door_readers import DoorReaders
 from sync.hub.keys import make_keys, write_once
 from sync.hub.link_keys import make_link_keys
 from sync.hub.service import Service
@@ -32,16 +38,33 @@ def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
     return made + make_tls(settings.folders.tls, hosts, now)
 
 
+@dataclass(frozen=True)
+class UnitKeys:
+    """The public halves of the keys a unit made for itself: one signs its log, one opens what is sent to it."""
+
+    event_key: VerifyKey
+    encrypt_key: EncryptKey
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> UnitKeys:
+        """What `zaalsleutel door init` prints. Raises Refused."""
+        members = parse_object(data, where)
+        if set(members) != {"event_key", "encrypt_key"}:
+            raise Refused("bad_key", where, "exactly event_key and encrypt_key, as `zaalsleutel door init` prints them")
+        event_key = jwk.load_public(members["event_key"], f"{where} event_key")
+        return cls(event_key, jwe.load_public(members["encrypt_key"], f"{where} encrypt_key"))
+
+
 def enrol_door(
-    service: Service, settings: Settings, door: str, event_key: VerifyKey, out: Path, now: datetime
+    service: Service, readers: DoorReaders, settings: Settings, door: str, unit: UnitKeys, out: Path, now: datetime
 ) -> list[Path]:
-    """Register a door's event key and write what its unit needs into `out`: `agent.crt` and `agent.key` (TLS),
-    `ca.pem`, `trust.json`. Raises Refused `not_found` for a door the town does not name, `no_trust` before the first
-    ceremony."""
-    service.enrol(door, event_key)
+    """Register a unit's keys and write what it needs into `out`: `agent.crt` and `agent.key` (TLS), `ca.pem`,
+    `trust.json`. Raises Refused `not_found` for a door the town does not name, `no_trust` before the first ceremony."""
+    trust = TrustShelf(settings.folders.keys / TRUST).needed().document
+    service.enrol(door, unit.event_key)
+    readers.register(door, unit.encrypt_key)
     authority = Authority.load(settings.folders.tls)
     certificate, private = authority.client(door, now)
-    trust = TrustShelf(settings.folders.keys / TRUST).needed().document
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     contents = [("agent.crt", certificate, 0o644), ("ca.pem", authority.pem, 0o644), ("trust.json", trust, 0o644)]
     for name, content, mode in [*contents, ("agent.key", private, 0o600)]:

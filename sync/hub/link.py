@@ -1,6 +1,6 @@
 """The hub's end of the link: what doors publish goes to the collector and the service, lists and receipts go out.
 
-    link = HubLink(settings, service, keyring, sessions)
+    link = HubLink(settings, service, LinkKeys.load(folder), sessions)
     service.attach(link)
     link.start()
     …
@@ -34,15 +34,19 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy.exc import SQLAlchemyError
 
+from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import RECEIPT_TYP, Receipt
-from controller.formats.jwk import Signer, VerifyKey
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
+from controller.formats.jwe import decrypt, encrypt
+from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
 from sync.hub.collector import ReadBatch, read_batch
 from sync.hub.database import Sessions
+from sync.hub.door_readers import DoorReaders
+from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.trust_shelf import TRUST, TrustShelf
 from sync.topics import HUB_SUBSCRIPTIONS, split, topic
@@ -58,6 +62,9 @@ INFLIGHT, QUEUED = 1_000, 10_000
 DUE_S = 1.0
 
 STATES = topic("+", "state")
+SECRET = {"list": LIST_TYP}
+"""What goes down encrypted, by the typ of the envelope inside."""
+
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +112,6 @@ class LinkService(Protocol):
         """Do what time has made due."""
 
 
-class LinkKeys(Protocol):
-    """What the link needs of the hub's keys."""
-
-    @property
-    def receipt_key(self) -> Signer: ...
-
-
 @dataclass(frozen=True)
 class _Arrived:
     """A message of a door that is not acknowledged yet. `session` tells connections apart: a packet number means
@@ -131,7 +131,7 @@ class HubLink:
         self,
         settings: LinkSettings,
         service: LinkService,
-        keyring: LinkKeys,
+        keys: LinkKeys,
         sessions: Sessions,
         *,
         name: str = "hub",
@@ -140,7 +140,9 @@ class HubLink:
         """Raises Refused `bad_settings` when the TLS files cannot be used."""
         self._address = settings.mqtt
         self._service = service
-        self._receipt_key = keyring.receipt_key
+        self._receipt_key = keys.receipt_key
+        self._collect_key = keys.collect_key
+        self._readers = DoorReaders(sessions)
         self._store = LogStore(sessions)
         self._trust = TrustShelf(settings.folders.keys / TRUST)
         self._clock = clock
@@ -155,7 +157,7 @@ class HubLink:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        properties.MaximumPacketSize = LIMITS.batch_bytes + 4096
+        properties.MaximumPacketSize = LIMITS.sealed_batch_bytes + 4096
         self._client.connect_async(
             self._address.host, self._address.port, keepalive=KEEPALIVE_S, clean_start=False, properties=properties
         )
@@ -180,8 +182,22 @@ class HubLink:
         # Asked first, because paho would hoard what it cannot send.
         if not self._client.is_connected():
             return False
-        self._client.publish(topic, payload, qos=1, retain=retain)
+        self._client.publish(topic, self._for_the_door_alone(topic, payload), qos=1, retain=retain)
         return True
+
+    def _for_the_door_alone(self, name: str, payload: bytes) -> bytes:
+        """What is secret, encrypted to its door at the last moment: the broker never sees codes, and what rests in the
+        database can be judged by the hub itself. A door without a key gets the empty message, which deletes what the
+        broker retained."""
+        door, leaf = split(name) or ("", "")
+        typ = SECRET.get(leaf)
+        if typ is None:
+            return payload
+        try:
+            return encrypt(payload, typ, self._readers.of(door)).encode("ascii")
+        except Refused as refused:
+            log.info("nothing for %s: %s", door, refused)
+            return b""
 
     # --- paho's thread ---
 
@@ -288,7 +304,11 @@ class HubLink:
     def _read_batch(self, message: _Arrived) -> ReadBatch:
         door_key = self._door_key(message.door)
         try:
-            return read_batch(message.payload, message.door, door_key)
+            if len(message.payload) > LIMITS.sealed_batch_bytes:
+                raise Refused("too_large", "batch", f"over {LIMITS.sealed_batch_bytes} bytes")
+            text = message.payload.decode("ascii", "replace")
+            data = decrypt(text, BATCH_TYP, self._collect_key, max_bytes=LIMITS.sealed_batch_bytes)
+            return read_batch(data, message.door, door_key)
         except Refused as refused:
             self._store.refused(message.door, refused.code, int(self._clock()))
             raise

@@ -22,7 +22,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
-from controller.formats import code_list, jwk
+from controller.formats import code_list, jwe, jwk
 from controller.formats.code_list import CodeList
 from controller.formats.encoding import parse_object
 from controller.formats.envelope import Opened, open_envelope, seal, unverified
@@ -48,6 +48,9 @@ def make(
     pass_keys: Annotated[
         Path | None, typer.Option(help='Group keys for QR passes, [["group", "base64url of 32 bytes"], …].')
     ] = None,
+    encrypt_to: Annotated[
+        Path | None, typer.Option(help="The door's public encryption key: the list is encrypted after signing.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a signed list. PINs come in clear; verifiers, QR passes, salt and ids are made here."""
@@ -57,8 +60,12 @@ def make(
         group_keys = plain_list.parse_pass_keys(read_file(pass_keys, LIMITS.socket_line_bytes)) if pass_keys else None
         with _progress(sum(len(grant.pins) for grant in plain.grants)) as derived:
             made = plain_list.build(plain, group_keys, derived=derived)
+        envelope = seal(made.payload, code_list.TYP, signing_key)
+        if encrypt_to is not None:
+            reader = jwe.read_public(read_file(encrypt_to, jwk.FILE_BYTES), str(encrypt_to))
+            envelope = jwe.encrypt(envelope, code_list.TYP, reader).encode("ascii")
         # Verifiers and group keys are for the door's eyes only.
-        replace_file(out, seal(made.payload, code_list.TYP, signing_key), mode=0o600)
+        replace_file(out, envelope, mode=0o600)
     answer = {
         "door": plain.door,
         "version": plain.version,

@@ -20,6 +20,7 @@ from sync.hub.artefacts.routes import artefact_routes
 from sync.hub.cli import Hub, open_hub
 from sync.hub.feed import Feed
 from sync.hub.link import HubLink
+from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.logs import start_logging
 from sync.hub.tls_server import uvicorn_options
@@ -46,7 +47,9 @@ def serve(folder: Path, name: str | None = None) -> None:
     records = LogStore(hub.sessions)
     desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), plain_http=address.plain_webhooks)
     hooks = Webhooks(desk, source=address.source)
-    link = HubLink(hub.settings, hub.service, hub.keyring, hub.sessions, name=name or "hub")
+    link = HubLink(
+        hub.settings, hub.service, LinkKeys.load(hub.settings.folders.keys), hub.sessions, name=name or "hub"
+    )
     hub.service.attach(link)
     link.start()
     hooks.start()

@@ -1,5 +1,15 @@
 """Every module that declares tables, imported so that `Base.metadata` is complete."""
 
-from sync.hub import aggregates, audit_readings, hub_events, log_store, models, retention, subscriptions, visits
+from sync.hub import (
+    aggregates,
+    audit_readings,
+    door_readers,
+    hub_events,
+    log_store,
+    models,
+    retention,
+    subscriptions,
+    visits,
+)
 
-ALL = (models, log_store, hub_events, subscriptions, visits, aggregates, audit_readings, retention)
+ALL = (models, door_readers, log_store, hub_events, subscriptions, visits, aggregates, audit_readings, retention)

@@ -26,6 +26,7 @@ from controller.formats.event import RECEIPT_TYP, Receipt
 from controller.formats.jwk import SigningKey, make_key
 from controller.formats.messages import Deliver, Link, SendBatch
 from controller.formats.trust import KeyState, Purpose, Trust, TrustKey
+from controller.own_keys import decrypt_key
 from controller.performer import Performer, Role
 from controller.unit import Ports, Unit
 from tests.controller.worlds import DAY, HOUR, NOON, verifier_of
@@ -52,8 +53,11 @@ class Town:
 
     def trust(self, **changes: Any) -> Trust:
         """The next version."""
-        named = [(key, purpose, "active") for purpose, key in self.keys.items()] + self.states
-        keys = [(key.verify_key.jwk(), purpose, state) for key, purpose, state in named]
+        named: list[tuple[SigningKey, Purpose, KeyState]] = [(key, each, "active") for each, key in self.keys.items()]
+        named += self.states
+        keys: list[tuple[dict[str, str], Purpose, KeyState]] = [
+            (key.verify_key.jwk(), purpose, state) for key, purpose, state in named
+        ]
         keys.append((self.collect_key.encrypt_key.jwk(), "collect", "active"))
         fields: dict[str, Any] = {
             "version": self.version + 1,
@@ -172,7 +176,11 @@ class EnrolledUnit:
 
     def deliver_list(self, rules: CodeList, key: SigningKey | None = None) -> None:
         """A list for this door, as its hub would send it."""
-        self.deliver("list", self.town.sealed(rules, key))
+        self.deliver("list", self.encrypted(self.town.sealed(rules, key)))
+
+    def encrypted(self, envelope: str, typ: str = formats.TYP) -> str:
+        """Encrypted to this unit, as anybody can who knows its public key."""
+        return jwe.encrypt(envelope.encode(), typ, decrypt_key(self.folder).encrypt_key)
 
     def receipt(self, seq: int, number: int, key: SigningKey | None = None) -> None:
         """A receipt for the door's own record `seq`."""

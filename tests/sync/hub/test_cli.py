@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
+from controller.formats import jwe
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope
 from controller.formats.jwk import make_key
@@ -57,8 +58,9 @@ def test_apply_shows_then_does_then_has_nothing_to_do(hub):
 def test_a_door_comes_into_service(hub, tmp_path):
     hub("apply", hub.town)
     key = make_key()
-    (tmp_path / "event.jwk").write_bytes(canonical(key.verify_key.jwk()))
-    add = ("door", "add", "a-1", "--event-key", str(tmp_path / "event.jwk"), "--out", str(tmp_path / "unit"))
+    public = {"event_key": key.verify_key.jwk(), "encrypt_key": jwe.make_key().encrypt_key.jwk()}
+    (tmp_path / "keys.json").write_bytes(canonical(public))
+    add = ("door", "add", "a-1", "--keys", str(tmp_path / "keys.json"), "--out", str(tmp_path / "unit"))
     assert "no_trust" in hub(*add, code=1).output
     hold_ceremony(hub.folder / "keys", (hub.folder / "tls" / "ca.pem").read_text())
     hub(*add)

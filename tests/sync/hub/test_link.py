@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from controller.formats import jwe
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
-from controller.formats.event import RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.jwe import decrypt, encrypt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
 from controller.formats.limits import LIMITS
 from controller.formats.messages import (
@@ -36,7 +38,9 @@ from sync.agent.config import BrokerSection, Config, DoorSection
 from sync.agent.runner import Runner
 from sync.hub.collector import ReadBatch
 from sync.hub.database import Sessions, open_database
+from sync.hub.door_readers import DoorReaders
 from sync.hub.link import HubLink
+from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import Answer, LogStore
 from sync.topics import topic
 from tests.sync.hub.door_log import LOG, DoorLog
@@ -116,6 +120,9 @@ class Service:
         self.dues += 1
 
 
+COLLECT_KEY, READER = jwe.make_key(), jwe.make_key()
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path / "tls")
@@ -179,7 +186,7 @@ def hub(broker: Mosquitto, service: Service, sessions: Sessions, receipt_key: Si
         mqtt=SimpleNamespace(host="localhost", port=broker.port),
         folders=SimpleNamespace(tls=broker.folder, keys=broker.folder),
     )
-    hub = HubLink(settings, service, SimpleNamespace(receipt_key=receipt_key), sessions)
+    hub = HubLink(settings, service, LinkKeys(receipt_key, make_key(), COLLECT_KEY), sessions)
     hub.start()
     eventually(lambda: hub.connected)
     yield hub
@@ -204,7 +211,7 @@ def state_of(door: DoorLog, receipt: int = 0) -> SendState:
 
 
 def batch_of(door: DoorLog, first: int, last: int) -> SendBatch:
-    return SendBatch(last=last, body=door.batch(first, last).decode())
+    return SendBatch(last=last, body=encrypt(door.batch(first, last), BATCH_TYP, COLLECT_KEY.encrypt_key))
 
 
 def receipts(controller: Controller, receipt_key: SigningKey) -> list[Receipt]:
@@ -227,15 +234,21 @@ def test_events_go_up_and_receipts_and_lists_come_down(
     (report,) = eventually(lambda: service.reports)
     assert report.list_version == 7
     controller.say(batch_of(door, 1, 4))
-    (receipt,) = eventually(lambda: receipts(controller, receipt_key))
-    assert (receipt.seq, receipt.hash, receipt.number) == (4, door.hashes[4], 2_000_000_001)
+    # A number this hub does not remember: it first says how far it holds the log.
+    eventually(lambda: len(receipts(controller, receipt_key)) == 2)
+    receipt = receipts(controller, receipt_key)[-1]
+    assert (receipt.seq, receipt.hash, receipt.number) == (4, door.hashes[4], 2_000_000_002)
     controller.say(batch_of(door, 5, 10))
-    eventually(lambda: [receipt.seq for receipt in receipts(controller, receipt_key)] == [4, 10])
+    eventually(lambda: [receipt.seq for receipt in receipts(controller, receipt_key)] == [0, 4, 10])
     assert [record.data for record in LogStore(sessions).after(0, 100, None)] == door.events
     assert controller.linked
-    big_list = b'{"list":"' + b"x" * (3 << 20) + b'"}'
+    big_list = b'{"list":"' + b"x" * (2 << 20) + b'"}'
     hub.publish(topic("hall-1", "list"), big_list, retain=True)
-    assert eventually(lambda: controller.delivered("list")) == [big_list]
+    assert eventually(lambda: controller.delivered("list")) == [b""], "nothing goes in clear to a door without a key"
+    DoorReaders(sessions).register("hall-1", READER.encrypt_key)
+    hub.publish(topic("hall-1", "list"), big_list, retain=True)
+    sealed = eventually(lambda: controller.delivered("list")[1:])[0]
+    assert decrypt(sealed.decode(), "zs-list-1", READER, max_bytes=LIMITS.envelope_bytes) == big_list
     eventually(lambda: service.dues >= 2)
 
 
@@ -309,7 +322,7 @@ def test_what_is_wrong_is_counted_and_answered_by_what_is_held(
     controller.say(batch_of(stranger, 1, 1))
     store = LogStore(sessions)
     eventually(lambda: len(store.incidents("hall-1")) == 3)
-    assert {incident.code for incident in store.incidents("hall-1")} == {"gap", "not_json", "unknown_key"}
+    assert {incident.code for incident in store.incidents("hall-1")} == {"gap", "not_encrypted", "unknown_key"}
     controller.say(batch_of(door, 1, 1))
     eventually(lambda: receipts(controller, receipt_key)[-1].seq == 1)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from controller.formats import trust_step
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.jwk import SigningKey, make_key
+from controller.formats.trust import Purpose
 from controller.formats.trust_step import Step
 from sync.hub import ceremony
 from sync.hub.ceremony import OnlineKey
 from sync.hub.trust_shelf import TRUST, TrustShelf
 
-PURPOSES = ("list", "receipt", "command", "collect")
+PURPOSES: tuple[Purpose, ...] = ("list", "receipt", "command", "collect")
 
 
-def online(keys: Path, purpose: ceremony.Purpose) -> OnlineKey:
+def online(keys: Path, purpose: Purpose) -> OnlineKey:
     members = parse_object((keys / f"{purpose}.pub.jwk").read_bytes(), purpose)
     return OnlineKey({name: members[name] for name in ("kty", "crv", "x", "y") if name in members}, purpose)
 
