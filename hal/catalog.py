@@ -1,10 +1,13 @@
 """Which drivers there are: port name -> driver name -> module. A driver is imported when it is asked for, not before,
 so a door without a camera never loads OpenCV.
 
-To add a driver: one module with `Settings` and `open`, one line here, one line in the contract suite of its port.
+To add a driver: one module with `Settings` and `open`, one line here, one line in the contract suite of its port. One
+that is not ours registers its module in the entry-point group `zaalsleutel_drivers` as `<port>.<name>`; it cannot take
+the name of one of these.
 """
 
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -29,6 +32,8 @@ DRIVERS: Final[dict[str, dict[str, str]]] = {
     "clock": {"linux": "hal.clock_linux", "host": "hal.clock_host"},
 }
 
+GROUP: Final = "zaalsleutel_drivers"
+
 
 class Driver(Protocol):
     """What every driver module offers.
@@ -47,10 +52,13 @@ def driver(port: str, name: str) -> Driver:
     """The module of driver `name` for `port`. Raises `UnknownDriver` or `DriverUnavailable`."""
     if port not in DRIVERS:
         raise UnknownDriver(f"no port {port!r}; there are: {', '.join(DRIVERS)}")
-    if name not in DRIVERS[port]:
+    module = DRIVERS[port].get(name) or next(
+        (found.value for found in entry_points(group=GROUP, name=f"{port}.{name}")), None
+    )
+    if module is None:
         raise UnknownDriver(f"no driver {name!r} for {port}; there are: {', '.join(DRIVERS[port])}")
     try:
-        return cast(Driver, import_module(DRIVERS[port][name]))
+        return cast(Driver, import_module(module))
     except ImportError as cause:
         raise DriverUnavailable(f"driver {name!r} for {port} needs a library that is missing: {cause}") from cause
 

@@ -30,10 +30,11 @@ COMMANDS: Final = (
 )
 
 
-def cheat_sheet(here: Whereabouts) -> RenderableType:
+def cheat_sheet(here: Whereabouts, page: str) -> RenderableType:
     """For the terminal the demo was started in."""
     hub = f"http://127.0.0.1:{here.hub_port}"
     addresses = (
+        ("the virtual door", page),
         ("hub API", f"{hub}/v1/reservations/…"),
         ("API documentation", f"{hub}/docs"),
         ("bearer token", here.token),

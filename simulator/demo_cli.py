@@ -10,6 +10,7 @@ import json
 import shutil
 import signal
 import tempfile
+import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -30,6 +31,7 @@ from simulator.demo import Demo, StartFailed
 from simulator.demo_files import PathTooLong, Rules
 from simulator.processes import ChildDied, NotInTime
 from simulator.story import Line, Story
+from simulator.virtual_door import VirtualDoorPage
 
 INTERRUPTED = 130
 STORY_RULES = Rules(release_s=2)  # the story waits for the lock to lock again
@@ -108,7 +110,10 @@ def _stay(ending: ExitStack, demo: Demo, as_json: bool) -> NoReturn:
     if as_json:
         print(msgspec.json.encode(here).decode(), flush=True)
     else:
-        out.print(cheat_sheet(here))
+        page = ending.enter_context(VirtualDoorPage(demo))
+        out.print(cheat_sheet(here, page.url))
+        if err.is_terminal:
+            webbrowser.open(page.url)
     while True:
         demo.check()
         sleep(LOOK_S)

@@ -34,7 +34,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from controller.formats.code_list import DoorId, Language, Policy
+from controller.formats.code_list import DoorId, Language, Policy, Screen
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from sync.hub.codes import pin_rule
@@ -65,6 +65,7 @@ class PolicyPlan(_Strict, frozen=True):
     help: str | None = None
     passes: bool | None = None
     staff_qr: bool | None = None
+    screen: Screen | None = None
 
 
 class ServicePlan(_Strict, frozen=True):
