@@ -50,8 +50,9 @@ def test_a_keypad_without_power_is_missing(pad, monkeypatch):
         opened(pad)
 
 
+@pytest.mark.slow
 def test_silence_is_a_loss_and_opening_anew_does_not_wait(pad):
-    """The library itself would leave the device alone for 300 s."""
+    """After the 8 s that libosdp waits for an answer; it would then leave the device alone for 300 s."""
     keypad = opened(pad)
     pad.stop()
     with pytest.raises(DeviceLost, match="silent"):
