@@ -1,7 +1,9 @@
 """town.toml: nothing can be mistyped without being told where."""
 
+import msgspec
 import pytest
 
+from controller.formats.code_list import Screen
 from controller.formats.errors import Refused
 from sync.hub.town import read_town
 from tests.sync.hub.conftest import TOWN
@@ -46,3 +48,11 @@ def test_a_mistake_is_named(old, new, where):
     with pytest.raises(Refused) as refused:
         read_town(TOWN.replace(old, new, 1))
     assert refused.value.where == where
+
+
+def test_what_the_screen_says_of_a_room_goes_into_its_policy():
+    town = read_town(TOWN + '[rooms.gym.policy.screen]\nroom = "Turnzaal"\nleave = {nl = "Lichten uit."}\n')
+    screen = town.door_policy(town.rooms["gym"].policy, "town").screen
+    assert isinstance(screen, Screen)
+    assert (screen.room, screen.leave) == ("Turnzaal", {"nl": "Lichten uit."})
+    assert town.door_policy(town.rooms["B"].policy, "town").screen is msgspec.UNSET
