@@ -15,7 +15,7 @@ import sys
 from datetime import UTC, datetime
 
 _SECRETS = re.compile(
-    r"ZS1:[A-Z2-7]+|(?<![\w.:/-])\d{6,8}(?![\w.:/-])|(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9+/=._~-]+"
+    r"ZS1:[A-Z2-7]+|(?<![\w.:/-])\d{6,8}(?![\w:/-]|\.\d)|(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9+/=._~-]+"
 )
 
 
