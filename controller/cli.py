@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from controller.formats import jwe
 from controller.formats.code_list import TYP as LIST_TYP
@@ -98,24 +97,30 @@ def secure(config: ConfigFile) -> None:
 
 
 @app.command()
-def status(config: ConfigFile, as_json: AsJson = False) -> None:
-    """Ask the running unit how it is. Exit 1 when it does not answer."""
+def status(
+    config: ConfigFile,
+    watch: Annotated[bool, typer.Option("--watch", help="Live, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How the running unit is, on one screen. Exit 1 when it does not answer."""
+    from controller import status_cli
     from controller.admin_client import ask_status
     from controller.config import load
 
+    console = Console()
     try:
-        answer = ask_status(load(config).sockets)
+        sockets = load(config).sockets
+        if watch and not as_json:
+            status_cli.live(sockets, console)
+        answer = ask_status(sockets)
+    except KeyboardInterrupt:
+        return
     except (Refused, OSError) as error:
         raise _fail(error) from None
-    fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
     if as_json:
-        print(json.dumps(fields))
-        return
-    table = Table(title=f"Door {answer.door}", show_header=False)
-    for name, value in fields.items():
-        shown = ", ".join(value) or "none" if isinstance(value, tuple) else str(value)
-        table.add_row(name.replace("_", " "), shown)
-    Console().print(table)
+        print(json.dumps({name: getattr(answer, name) for name in answer.__struct_fields__}))
+    else:
+        console.print(status_cli.picture(answer, None))
 
 
 @app.command()

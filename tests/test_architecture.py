@@ -34,6 +34,7 @@ SHELL = {
         "performer",
         "runner",
         "signals",
+        "status_cli",
         "unit",
         "upkeep",
         "views",
