@@ -38,7 +38,7 @@ from sync.hub.issuer import GrantState
 from sync.hub.reservations import Method
 
 REQUIRED = ("ref", "room", "date")
-OPTIONAL = ("start", "end", "end_date", "state", "category", "holder", "holder_kind", "language", "methods")
+OPTIONAL = ("start", "end", "end_date", "state", "category", "holder", "holder_kind", "language", "methods", "replaces")
 COLUMNS = REQUIRED + OPTIONAL
 ROWS_MAX = 5_000
 ROOM_SEPARATOR = "|"
@@ -150,6 +150,7 @@ def _entry(row: _Row, places: Places) -> Entry:
         kind=kind,
         language=cast(Language, one_of(cells.get("language") or "nl", LANGUAGES, "language")),
         methods=methods,
+        replaces=cells.get("replaces") or None,
     )
 
 

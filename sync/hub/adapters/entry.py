@@ -33,7 +33,8 @@ _HOLDER = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
 class Entry:
     """One foreign reservation. `windows` are booked times in UTC seconds; `sequence` rises with each change on the
     other side, None where that side does not count; `correlation` is kept beside the reservation. A cancelled one needs
-    neither rooms nor windows: it gets through whatever has become of them."""
+    neither rooms nor windows: it gets through whatever has become of them. `replaces` is the ref of one whose place and
+    code this one takes, for a side that makes a cancellation and a new reservation out of a move (R003-02)."""
 
     where: str
     ref: str
@@ -46,6 +47,7 @@ class Entry:
     language: Language = "nl"
     methods: tuple[Method, ...] = ("pin", "qr")
     sequence: int | None = None
+    replaces: str | None = None
     correlation: Mapping[str, str] = field(default_factory=dict)
 
     def wish(self, revision: int, source: str) -> Wish:

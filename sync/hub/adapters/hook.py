@@ -96,6 +96,7 @@ class Hook:
         rooms, windows = ((), ()) if state == "cancelled" else (self._rooms(found), self._windows(found))
         sequence = pick(found, fields.sequence) if fields.sequence else None
         holder = pick(found, fields.holder) if fields.holder else None
+        replaced = picked(found, fields.replaces) if fields.replaces else []
         language = str(pick(found, fields.language)) if fields.language else plan.language
         return Entry(
             where=f"reservation {number}",
@@ -107,6 +108,7 @@ class Hook:
             holder_kind=plan.holder_kind,
             language=cast(Any, one_of(language, LANGUAGES, fields.language or "language")),
             sequence=None if sequence is None else self._sequence(sequence),
+            replaces=self._ref(str(replaced[0])) if replaced else None,
         )
 
     def _rooms(self, found: object) -> tuple[str, ...]:

@@ -51,7 +51,8 @@ class Intake:
     def take(self, items: Iterable[Entry | Rejected], now: int) -> list[Outcome]:
         """Apply each item at `now` (UTC seconds), in order. What is refused stands in no other's way."""
         items = list(items)
-        held = self.held({item.ref for item in items if item.ref is not None})
+        replaced = {item.replaces for item in items if isinstance(item, Entry)}
+        held = self.held({ref for ref in replaced | {item.ref for item in items} if ref is not None})
         return [self._take(item, held, now) for item in items]
 
     def cancel(self, reservation: Reservation, where: str, now: int) -> Outcome:
@@ -70,6 +71,8 @@ class Intake:
         if isinstance(item, Rejected):
             return Outcome(item.where, item.ref, "refused", item.code, item.text)
         try:
+            if item.replaces not in held:
+                item = replace(item, replaces=None)  # never heard of: there is no place or code to take over
             return Outcome(item.where, item.ref, self._apply(item, held.get(item.ref), now))
         except Refused as refused:
             line = rejected(item.where, item.ref, refused)
@@ -79,8 +82,9 @@ class Intake:
         if holds is None:
             if entry.state == "cancelled" or _last_end(entry.windows) <= now:
                 return "over"
-            _, created = self.service.put(self.client, entry.ref, entry.wish(1, self.source), now)
-            return "created" if created else "changed"
+            wish = replace(entry.wish(1, self.source), replaces=entry.replaces)
+            self.service.put(self.client, entry.ref, wish, now)
+            return "created"
         if entry.sequence is not None and entry.sequence < (entry_of(holds, entry.where).sequence or 0):
             return "older"
         booked = held_windows(holds)
@@ -90,7 +94,9 @@ class Intake:
             # Every time that was still to come has been called off. It may get new ones, so it is not cancelled.
             entry = replace(entry, state="suspended", windows=booked)
         wish = entry.wish(holds.revision, self.source)
-        if wish.digest == holds.digest or entry.state == holds.grant.state == "cancelled":
+        # What was replaced was so when this one came, and not once more with every change.
+        same = holds.digest in (wish.digest, replace(wish, replaces=entry.replaces).digest)
+        if same or entry.state == holds.grant.state == "cancelled":
             return "unchanged"
         self.service.put(self.client, entry.ref, replace(wish, revision=holds.revision + 1), now)
         return "changed"

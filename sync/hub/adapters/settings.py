@@ -81,7 +81,8 @@ class FeedPlan(_Strict, frozen=True):
 
 
 class Fields(_Strict, frozen=True):
-    """Where a fetched reservation has what: member names with dots between, `[]` for each of a list."""
+    """Where a fetched reservation has what: member names with dots between, `[]` for each of a list. `replaces` is the
+    number of the one it came out of, for a product that makes a new reservation of a move."""
 
     state: FieldPath
     room: FieldPath
@@ -90,6 +91,7 @@ class Fields(_Strict, frozen=True):
     holder: FieldPath | None = None
     language: FieldPath | None = None
     sequence: FieldPath | None = None
+    replaces: FieldPath | None = None
 
 
 class HookPlan(_Strict, frozen=True):

@@ -127,6 +127,20 @@ def test_a_cancellation_needs_neither_room_nor_date():
     assert (found.state, found.rooms, found.windows) == ("cancelled", (), ())
 
 
+def test_a_moved_reservation_under_a_new_ref_keeps_the_code(intake, hub_places, service):
+    header = "ref,room,date,start,end,replaces"
+
+    def upload(*lines: str) -> list[str]:
+        return [each.result for each in intake.take(read_csv("\n".join([header, *lines]).encode(), hub_places()), NOW)]
+
+    assert upload("W-1,Feestzaal,15/07/2026,14:00,18:00,") == ["created"]
+    before = {code.pin for code in service.reveal("booking", "W-1", NOW).credentials if code.pin}
+    moved = "W-2,Feestzaal,15/07/2026,16:00,20:00,W-1"
+    assert upload(moved) == ["created"]
+    assert {code.pin for code in service.reveal("booking", "W-2", NOW).credentials if code.pin} == before
+    assert upload(moved) == ["unchanged"]
+
+
 @pytest.mark.parametrize("column", ["naam", "email", "", "telefoon"])
 def test_an_unknown_column_stops_the_file(column):
     with pytest.raises(Refused, match="row 1"):

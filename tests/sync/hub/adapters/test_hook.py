@@ -18,7 +18,7 @@ from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A
 SECRET = "correct horse"
 FIELDS = Fields(
     state="data.status", room="data.objects[].id", start="data.start", end="data.end", holder="data.customer",
-    sequence="data.updated_at",
+    sequence="data.updated_at", replaces="data.moved_from",
 )  # fmt: skip
 
 
@@ -86,6 +86,28 @@ def test_an_answer_from_an_outdated_cache_is_left_out(hook, foreign):
     called(hook)
     foreign.put("/v2/bookings/12", booking(start=NOW + 2 * DAY, updated="2026-07-14T09:00:00Z"))
     assert called(hook).result == "older"
+
+
+@pytest.mark.parametrize("told_first", ["new", "old"])
+def test_a_move_made_of_a_cancellation_and_a_new_one_keeps_the_code(hook, foreign, service, told_first):
+    foreign.put("/v2/bookings/12", booking())
+    called(hook)
+    before = {code.pin for code in service.reveal("booking", "i-reserve-12", NOW).credentials if code.pin}
+    foreign.put("/v2/bookings/12", booking("cancelled", updated=2))
+    foreign.put("/v2/bookings/13", booking(start=NOW + DAY + 1_800, moved_from=12))
+    outcomes = [called(hook, number).result for number in ((13, 12) if told_first == "new" else (12, 13))]
+    assert outcomes == (["created", "unchanged"] if told_first == "new" else ["changed", "created"])
+    after = {code.pin for code in service.reveal("booking", "i-reserve-13", NOW).credentials if code.pin}
+    assert after == before
+    assert service.get("booking", "i-reserve-12", NOW).state == "cancelled"
+    assert called(hook, 13).result == "unchanged"
+    foreign.put("/v2/bookings/13", booking(start=NOW + DAY + 3_600, moved_from=12, updated=2))
+    assert called(hook, 13).result == "changed"
+
+
+def test_a_move_from_a_reservation_never_heard_of_is_a_new_one(hook, foreign):
+    foreign.put("/v2/bookings/13", booking(moved_from=12))
+    assert [called(hook, 13).result for _ in range(2)] == ["created", "unchanged"]
 
 
 @pytest.mark.parametrize("proof", ["", "wrong", SECRET[:-1], SECRET + " "])
