@@ -11,8 +11,8 @@ from tests.controller.display.states import NOON_S, public, refused
 
 WELL = Status(
     door="hall-1", at=NOON_S * 1000, clock="synced", list_version=7, list_hash="ab" * 32,
-    valid_until=NOON_S + 86_400 * 20, grants=3, trust_version=1, log="5c", seq=9, receipt_seq=9, unsent=0, posture="controlled", tries=10, inside=1,
-    faults=(), linked=True, released=False,
+    valid_until=NOON_S + 86_400 * 20, grants=3, trust_version=1, log="5c", seq=9, receipt_seq=9, unsent=0,
+    posture="controlled", tries=10, inside=1, faults=(), linked=True, released=False,
 )  # fmt: skip
 
 
