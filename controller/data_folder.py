@@ -54,7 +54,10 @@ class Disk(Protocol):
     def open_log(self, door: str) -> EventLog: ...
 
     def set_log_aside(self) -> None:
-        """Keep an unreadable log for those who may want to look at it, out of the way."""
+        """Keep an unreadable log for those who may want to look at it, out of the way. Raises OSError."""
+
+    def log_in_memory(self, door: str) -> EventLog:
+        """A log for when there is none on disk."""
 
 
 class DataFolder:
@@ -99,6 +102,9 @@ class DataFolder:
 
     def open_log(self, door: str) -> EventLog:
         return EventLog.open(self._path / LOG, door, self._entropy)
+
+    def log_in_memory(self, door: str) -> EventLog:
+        return EventLog.in_memory(door, self._entropy)
 
     def set_log_aside(self) -> None:
         for name in (LOG, f"{LOG}-wal", f"{LOG}-shm"):

@@ -8,7 +8,8 @@ transaction the few counters a decision changes. Opened by this process and nobo
 Personal-linked fields (nonce, grant id, credential id) are columns beside the hashed bytes, so they can be erased.
 
 While the disk fails, and only where the caller allows it, records are held in memory: they have their place in the
-chain, go to the agent like any other, and are the first to be written when the disk is well again.
+chain, go to the agent like any other, and are the first to be written when the disk is well again. Where the log cannot
+even be read, it goes on in memory altogether, under a new name, and moves to the disk when there is one again.
 
 A card can forget what it had promised to keep, or an old card can be put back. Then the hub holds another history under
 this log's name, and its receipts say so. The log starts over under a new name, with a record of the break, and with the
@@ -21,73 +22,41 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
-from controller.draft import Draft
-from controller.formats.encoding import canonical, parse_object
-from controller.formats.envelope import seal
-from controller.formats.event import (
-    GENESIS,
-    STATEMENT_TYP,
-    Batch,
-    ClockState,
-    Event,
-    Opening,
-    Receipt,
-    Record,
-    SealedStatement,
-    Statement,
-    chain,
-)
+from controller.draft import DetailValue, Draft
+from controller.formats.event import GENESIS, ClockState, Event, Opening, Receipt
 from controller.formats.jwk import Signer
 from controller.formats.limits import LIMITS
+from controller.log_rows import (
+    AFTER,
+    BEGINNING,
+    INSERT,
+    SCHEMA,
+    Acknowledged,
+    Ids,
+    LogEnd,
+    Row,
+    batch_of,
+    chained,
+    renumbered,
+)
 
 DAY_S = 86_400
 KEPT_AFTER_RECEIPT_S = 7 * DAY_S
 OLD_LOG_KEPT_S = 90 * DAY_S
 HELD_RECORDS = 1_000
-
-_Ids = tuple[str | None, str | None, str | None]
-_Row = tuple[int, int, bytes, str, str | None, str | None, str | None]
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS record (
-    seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, event BLOB NOT NULL, hash TEXT NOT NULL,
-    nonce TEXT, grant_id TEXT, credential_id TEXT, log TEXT NOT NULL,
-    PRIMARY KEY (log, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"""
-_AFTER = (
-    "SELECT seq, at_ms, event, hash, nonce, grant_id, credential_id FROM record WHERE log = ? AND seq > ? ORDER BY seq"
-)
-_INSERT = (
-    "INSERT INTO record (seq, at_ms, event, hash, nonce, grant_id, credential_id, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+# What is kept about one log, and means nothing for another.
+LOG_STATE = ("receipt", "acknowledged", "unconfirmed_from", "pruned_seq", "pruned_hash")
+UNSENT_KEPT_S, UNSENT_GRACE_S = 90 * DAY_S, 7 * DAY_S
+# Some 100 MB; after giving up, a tenth is free, so that it does not happen at every record.
+UNSENT_MOST, UNSENT_KEPT_MOST = 200_000, 180_000
 
 
 class StorageFault(Exception):
     """The log could not be written or read; the text is SQLite's, it names no record."""
-
-
-@dataclass(frozen=True)
-class LogEnd:
-    """The newest record: its number (0 for an empty log) and hash."""
-
-    seq: int
-    hash: str
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """The highest receipt that counted."""
-
-    seq: int = 0
-    number: int = 0
 
 
 class EventLog:
@@ -103,7 +72,8 @@ class EventLog:
         row = connection.execute(newest, (self.log,)).fetchone()
         self.end = LogEnd(*row) if row else LogEnd(kept.get("pruned_seq", 0), kept.get("pruned_hash", GENESIS))
         self.acknowledged = Acknowledged(*kept.get("receipt", (0, 0)))
-        self._held: list[_Row] = []
+        self.volatile = False
+        self._held: list[Row] = []
         # From here on another history may exist: should the hub know one, it branched off at this start or later.
         self._unconfirmed: int | None = kept.get("unconfirmed_from") or self.end.seq + 1
         self._held_kept: dict[str, object] = {"unconfirmed_from": self._unconfirmed}
@@ -118,6 +88,13 @@ class EventLog:
             raise StorageFault(str(error)) from error
 
     @classmethod
+    def in_memory(cls, door: str, entropy: Callable[[int], bytes]) -> Self:
+        """A log for a unit whose disk cannot be used: the door decides, and what it records goes to the agent."""
+        log = cls.attach(_memory(), door, entropy)
+        log.volatile = True
+        return log
+
+    @classmethod
     def attach(cls, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> Self:
         """The log in an open connection. Raises sqlite3.Error."""
         connection.execute("PRAGMA journal_mode=WAL")
@@ -125,7 +102,7 @@ class EventLog:
         connection.execute("PRAGMA synchronous=FULL")
         # Checkpoints cost syncs of their own, so they wait until nobody stands at the door.
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
         connection.execute(
             "INSERT INTO kept (name, value) VALUES ('log', ?) ON CONFLICT DO NOTHING", (json.dumps(entropy(8).hex()),)
         )
@@ -141,7 +118,16 @@ class EventLog:
     @property
     def held(self) -> int:
         """Records that are in memory only."""
-        return len(self._held)
+        return self.end.seq if self.volatile else len(self._held)
+
+    @property
+    def readable(self) -> bool:
+        """Whether what is on disk can still be read."""
+        try:
+            self._db.execute("SELECT max(length(event)) FROM record").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
 
     def append(
         self, drafts: Iterable[Draft], kept: Mapping[str, object], at_ms: int, clock: ClockState, *, may_hold: bool
@@ -152,12 +138,12 @@ class EventLog:
         then it is `held`. Raises StorageFault when it may not or cannot (1,000 at most) be held; nothing of it
         happened then."""
         events: list[Event] = []
-        openings: list[_Ids] = []
+        openings: list[Ids] = []
         for draft in drafts:
             opening = self._opening(draft)
             events.append(self._event(draft, opening, self.end.seq + 1 + len(events), at_ms, clock))
             openings.append((opening.nonce, opening.grant, opening.credential) if opening else (None, None, None))
-        rows, end = self._chained(events, openings)
+        rows, end = chained(events, openings, self.end)
         self._write_or_hold(rows, kept, may_hold)
         self.end = end
         return events
@@ -169,22 +155,11 @@ class EventLog:
     def batch(self, after: int, signer: Signer, limit: int = LIMITS.batch_records) -> tuple[int, bytes] | None:
         """The records that follow `after`, signed: (number of the last, the batch as bytes); None when there are
         none. Raises StorageFault."""
-        try:
-            rows: list[_Row] = self._db.execute(
-                _AFTER + " LIMIT ?",
-                (self.log, after, limit),
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise StorageFault(str(error)) from error
-        rows += [row for row in self._held if row[0] > after][: limit - len(rows)]
+        rows = self._rows(after, limit)
         previous = self.hash_of(rows[0][0] - 1) if rows else None
         if not rows or previous is None:
             return None
-        (first, *_), (last, _, _, last_hash, *_) = rows[0], rows[-1]
-        statement = Statement(door=self._door, log=self.log, first=first, prev=previous, last=last, hash=last_hash)
-        envelope = parse_object(seal(canonical(statement), STATEMENT_TYP, signer), "statement")
-        batch = Batch(statement=SealedStatement(**envelope), records=tuple(_record(row) for row in rows))
-        return last, canonical(batch)
+        return rows[-1][0], batch_of(self._door, self.log, previous, rows, signer)
 
     def hash_of(self, seq: int) -> str | None:
         """The hash of record `seq`, also of the one right before the oldest that is kept. Raises StorageFault."""
@@ -243,31 +218,76 @@ class EventLog:
         first = self._unconfirmed if self._unconfirmed is not None else self.acknowledged.seq + 1
         if receipt.seq < pruned:
             first = pruned + 1
-        try:
-            again: list[_Row] = [*self._db.execute(_AFTER, (self.log, first - 1)), *self._held]
-        except sqlite3.Error as error:
-            raise StorageFault(str(error)) from error
+        again = self._rows(first - 1)
+        detail: dict[str, DetailValue] = {"last": first - 1, "hub_last": receipt.seq}
+        return self._begin_again(
+            Draft("loss", "log_contradicted", detail=detail), again, first, receipt.number, at_ms, clock
+        )
+
+    def drop_unsent(self, now_s: int, at_ms: int, clock: ClockState) -> list[Event]:
+        """Give up the oldest records that the hub has never signed for: those older than 90 days (X-06), once the
+        oldest is a week past that, and what goes beyond the room there is. The log goes on under a new id, beginning
+        with a `loss` that names what went. Raises StorageFault."""
+        kept_ms = (now_s - UNSENT_KEPT_S) * 1000
+        unsent = self._rows(self.acknowledged.seq)
+        overdue = bool(unsent) and unsent[0][1] < kept_ms - UNSENT_GRACE_S * 1000
+        if not overdue and len(unsent) <= UNSENT_MOST:
+            return []
+        again = [row for row in unsent if row[1] >= kept_ms][-UNSENT_KEPT_MOST:]
+        detail: dict[str, DetailValue] = {"first": unsent[0][0], "count": len(unsent) - len(again)}
+        number = self.acknowledged.number
+        loss = Draft("loss", "unsent_too_long", detail=detail)
+        return self._begin_again(loss, again, unsent[0][0], number, at_ms, clock)
+
+    def _begin_again(
+        self,
+        loss: Draft,
+        again: list[Row],
+        first: int,
+        number: int,
+        at_ms: int,
+        clock: ClockState,
+        kept: Mapping[str, object] | None = None,
+    ) -> list[Event]:
+        """A new log id: the loss, then `again`; what the old log holds from `first` on is gone."""
         old_log, self.log = self.log, self._entropy(8).hex()
-        detail: dict[str, object] = {"old_log": old_log, "last": first - 1, "hub_last": receipt.seq}
-        events = [self._event(Draft("loss", "log_contradicted", detail=detail), None, 1, at_ms, clock)]  # type: ignore[arg-type]
-        for row in again:
-            event = msgspec.json.decode(row[2], type=Event)
-            events.append(msgspec.structs.replace(event, log=self.log, seq=len(events) + 1))
-        rows, end = self._chained(events, [(None, None, None), *(row[4:7] for row in again)])
+        loss = replace(loss, detail={"old_log": old_log, **loss.detail})
+        events, ids = renumbered(again, self.log, 2)
+        events.insert(0, self._event(loss, None, 1, at_ms, clock))
+        rows, end = chained(events, [(None, None, None), *ids], BEGINNING)
         try:
             with self._transaction():
                 self._db.execute("DELETE FROM record WHERE log = ? AND seq >= ?", (old_log, first))
                 self._insert(rows)
                 self._keep_rows(
-                    {**self._held_kept, "log": self.log, "receipt": (0, receipt.number), "unconfirmed_from": None,
-                     "acknowledged": None, "pruned_seq": None, "pruned_hash": None}
+                    {**dict.fromkeys(LOG_STATE), **self._held_kept, **(kept or {}), "unconfirmed_from": None,
+                     "log": self.log, "receipt": (0, number)}
                 )  # fmt: skip
         except StorageFault:
             self.log = old_log
             raise
         self.end, self._held, self._held_kept, self._unconfirmed = end, [], {}, None
-        self.acknowledged = Acknowledged(0, receipt.number)
+        self.acknowledged = Acknowledged(0, number)
         return events
+
+    def go_on_in_memory(self, kept: Mapping[str, object], at_ms: int, clock: ClockState) -> list[Event]:
+        """What is on disk cannot be read any more: begin again in memory with a `loss` and what is held. `kept` is all
+        there is to keep. Raises StorageFault when there is no memory either."""
+        lost = Draft("loss", "log_unreadable", detail={"last": self.end.seq - len(self._held)})
+        self._db, self.volatile = _memory(), True
+        return self._begin_again(lost, self._held, self.end.seq + 1, self.acknowledged.number, at_ms, clock, kept)
+
+    def move_to(self, disk: EventLog) -> None:
+        """The disk is well again: put this log there, and behind it what the log that `disk` holds never got a receipt
+        for. Raises StorageFault; then nothing has changed."""
+        mine, unsent = self._rows(0), disk._rows(disk.acknowledged.seq)
+        rows, end = chained(*renumbered(unsent, self.log, self.end.seq + 1), self.end)
+        here = dict.fromkeys(LOG_STATE, None) | self.kept()
+        with disk._transaction():
+            disk._db.execute("DELETE FROM record WHERE log = ? AND seq > ?", (disk.log, disk.acknowledged.seq))
+            disk._db.executemany(INSERT, [(*row, self.log) for row in mine + rows])
+            disk._keep_rows(here)
+        self._db, self.volatile, self.end = disk._db, False, end
 
     def prune(self, now_s: int) -> int:
         """Delete what the hub has signed for at least 7 days ago; how many records went. Raises StorageFault."""
@@ -295,6 +315,15 @@ class EventLog:
     def close(self) -> None:
         self._db.close()
 
+    def _rows(self, after: int, limit: int = -1) -> list[Row]:
+        """At most `limit` rows with a higher number, those held last. Raises StorageFault."""
+        try:
+            rows: list[Row] = self._db.execute(f"{AFTER} LIMIT ?", (self.log, after, limit)).fetchall()
+        except sqlite3.Error as error:
+            raise StorageFault(str(error)) from error
+        held = [row for row in self._held if row[0] > after]
+        return rows + (held if limit < 0 else held[: limit - len(rows)])
+
     def _opening(self, draft: Draft) -> Opening | None:
         if draft.grant is None:
             return None
@@ -314,8 +343,12 @@ class EventLog:
             detail=dict(draft.detail),
         )
 
-    def _write_or_hold(self, rows: list[_Row], kept: Mapping[str, object], may_hold: bool) -> None:
+    def _write_or_hold(self, rows: list[Row], kept: Mapping[str, object], may_hold: bool) -> None:
         everything = {**self._held_kept, **kept}
+        if self.volatile:
+            unsent = self.end.seq - self.acknowledged.seq
+            if rows and (not may_hold or unsent + len(rows) > HELD_RECORDS):
+                raise StorageFault("there is no disk, and this must not be in memory only")
         try:
             self._write(self._held + rows, everything)
         except StorageFault:
@@ -326,23 +359,13 @@ class EventLog:
         else:
             self._held, self._held_kept = [], {}
 
-    def _chained(self, events: list[Event], openings: list[_Ids]) -> tuple[list[_Row], LogEnd]:
-        """Rows for events that follow each other, the first of them after the end or at the beginning of a log."""
-        end = self.end if events and events[0].seq > 1 else LogEnd(0, GENESIS)
-        rows: list[_Row] = []
-        for event, ids in zip(events, openings, strict=True):
-            data = canonical(event)
-            end = LogEnd(event.seq, chain(end.hash, data))
-            rows.append((event.seq, event.at, data, end.hash, *ids))
-        return rows, end if rows else self.end
-
-    def _write(self, rows: list[_Row], kept: Mapping[str, object]) -> None:
+    def _write(self, rows: list[Row], kept: Mapping[str, object]) -> None:
         with self._transaction():
             self._insert(rows)
             self._keep_rows(kept)
 
-    def _insert(self, rows: list[_Row]) -> None:
-        self._db.executemany(_INSERT, [(*row, self.log) for row in rows])
+    def _insert(self, rows: list[Row]) -> None:
+        self._db.executemany(INSERT, [(*row, self.log) for row in rows])
 
     def _keep_rows(self, kept: Mapping[str, object]) -> None:
         self._db.executemany("DELETE FROM kept WHERE name = ?", [(name,) for name, v in kept.items() if v is None])
@@ -366,7 +389,7 @@ class EventLog:
             raise StorageFault(str(error)) from error
 
 
-def _record(row: _Row) -> Record:
-    _, _, event, _, nonce, grant, credential = row
-    opening = Opening(nonce=nonce, grant=grant, credential=credential) if nonce and grant and credential else None
-    return Record(event=msgspec.Raw(event), opening=opening)
+def _memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.executescript(SCHEMA)
+    return connection

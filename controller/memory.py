@@ -51,6 +51,12 @@ class Memory:
             pulse_at_ms=kept.get("pulse"),
         )
 
+    def everything(self) -> Kept:
+        """All of it, for a log that has lost it."""
+        uses = {f"use:{grant}": use for grant, use in self.uses.items()}
+        posture = asdict(self.posture)
+        return {**uses, **self.changed_tries(), "inside": self._inside(), "posture": posture, "pulse": self.pulse_at_ms}
+
     def use_counts(self) -> dict[str, int]:
         """Entries so far by grant."""
         return {grant: count for grant, (count, _) in self.uses.items()}

@@ -12,12 +12,14 @@ from controller.clock import Readings
 from controller.door import Door
 from controller.door_events import ClockNoted, Event, FaultChanged, Now, StorageHealed
 from controller.eventlog import StorageFault
+from controller.formats.event import Event as LogEvent
 from controller.lease import Lease
 from controller.unit import Unit
 
 CLOCK_EVERY_MS = 10_000
 NOTE_CLOCK_EVERY_MS = 60_000
 STORAGE_EVERY_MS = 2_000
+HEAL_EVERY_MS = 60_000
 OFFLINE_AFTER_MS = 15 * 60_000  # R004-27
 CAMERA_SILENT_MS = 10_000
 DISPLAY_SILENT_MS = 15_000
@@ -83,7 +85,7 @@ class Upkeep:
         self._note_clock(now)
         self._keep_floor(now)
         if self._is_due("storage", now.mono_ms, STORAGE_EVERY_MS):
-            self._check_storage()
+            self._check_storage(now)
         if self._active_ms is not None and now.mono_ms - self._active_ms >= IDLE_MS:
             self._active_ms = None
             self._tidy(now)
@@ -116,12 +118,17 @@ class Upkeep:
             job = partial(self._unit.keep_floor, clock_s, self._unit.log.acknowledged.number)
             self._on_disk(job, lambda failure: self._feed(FaultChanged("disk", failure is not None)))
 
-    def _check_storage(self) -> None:
-        """Write what is held as soon as the disk takes it."""
+    def _check_storage(self, now: Now) -> None:
+        """Write what is held as soon as the disk takes it; do without a disk that cannot even be read."""
         log = self._unit.log
         if log.held:
             self._feed(FaultChanged("log_degraded", True))
             log.keep({}, may_hold=True)
+        if log.volatile and self._is_due("heal", now.mono_ms, HEAL_EVERY_MS):
+            self._unit.heal_log()
+        elif log.held and not log.volatile and not log.readable:
+            kept = self._door.memory.everything()
+            self._began_again(log.go_on_in_memory(kept, now.utc_ms, now.clock), now)
         if not log.held and "log_degraded" in self._door.faults:
             lost, self._unit.lost_records = self._unit.lost_records, 0
             self._feed(StorageHealed(lost))
@@ -131,9 +138,17 @@ class Upkeep:
         try:
             if now.trusted and self._is_due("prune", now.mono_ms, PRUNE_EVERY_MS):
                 self._unit.log.prune(now.utc_s)
+                self._began_again(self._unit.log.drop_unsent(now.utc_s, now.utc_ms, now.clock), now)
             self._unit.log.checkpoint()
         except StorageFault:
             self._feed(FaultChanged("log_degraded", True))
+
+    def _began_again(self, events: list[LogEvent], now: Now) -> None:
+        """The log goes on under another id, with these records first."""
+        if events:
+            self._unit.session.restarted()
+        for event in events:
+            self._unit.session.recorded(event.seq, now.mono_ms)
 
     def _is_due(self, name: str, now_ms: int, every_ms: int) -> bool:
         if now_ms < self._due_ms.get(name, 0):

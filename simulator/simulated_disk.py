@@ -187,6 +187,11 @@ class SimulatedDisk:
         except sqlite3.Error as error:
             raise StorageFault(str(error)) from error
 
+    def log_in_memory(self, door: str) -> EventLog:
+        log = _WatchedLog.in_memory(door, self._entropy)
+        log.card = self
+        return log
+
     def set_log_aside(self) -> None:
         self.corrupt_log = False
         self._log = None
