@@ -1,13 +1,18 @@
 """adapters.toml: the example of its own documentation, and what may not be in it."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from controller.formats.errors import Refused
 from sync.hub.adapters import settings
 from sync.hub.adapters.settings import FILE, Adapters, read_adapters
+from sync.hub.artefacts.house_rules import FILE as HOUSE_RULES
+from sync.hub.artefacts.house_rules import read_house_rules
 
+EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 EXAMPLE = "".join(f"{line[4:]}\n" for line in (settings.__doc__ or "").splitlines() if line.startswith("    "))
 
 
@@ -22,6 +27,13 @@ def test_the_example_in_the_documentation_is_good(tmp_path):
     hook = adapters.hooks["i-reserve"]
     assert hook.secret_file == tmp_path / "secrets" / "i-reserve-hook"
     assert hook.fields.room == "objects[].id"
+
+
+def test_the_examples_of_the_guide_are_good(tmp_path):
+    for name in (FILE, HOUSE_RULES):
+        shutil.copy(EXAMPLES / name, tmp_path / name)
+    assert read_adapters(tmp_path).feeds["cleaning"].missing == "cancel"
+    assert read_house_rules(tmp_path).name("https://data.example/id/INF001") == "Feestzaal"
 
 
 def test_no_file_means_no_adapters(tmp_path):
