@@ -20,7 +20,7 @@ from controller.formats.event import Statement
 from controller.formats.jwk import VerifyKey, load_public
 from sync.hub import report_cli, retention_cli
 from sync.hub.audit import Damage, Verdict, read_checkpoints, read_lines, verify
-from sync.hub.audit_desk import Desk, When, refusals
+from sync.hub.cli_reading import Desk, When, refusals
 
 DAMAGED = 1
 # Below this a bar would be gone before it is seen.

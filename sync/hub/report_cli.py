@@ -12,7 +12,7 @@ from rich.table import Table
 
 from controller.formats.errors import Refused
 from controller.formats.incident import as_written
-from sync.hub.audit_desk import Desk, When, refusals, zone_of
+from sync.hub.cli_reading import Desk, When, refusals, zone_of
 
 HubFolder = Annotated[Path, typer.Option(envvar="ZS_HUB", help="the hub's folder")]
 Purpose = Annotated[str, typer.Option(help="why it is read; written down")]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.formats.errors import Refused
-from sync.hub.audit_desk import Desk, refusals
+from sync.hub.cli_reading import Desk, refusals
 from sync.hub.report_cli import HERE, Basis, HubFolder, Purpose
 
 Months = Annotated[int, typer.Option(help="after so many months records no longer say who it was; 1 to 12")]
