@@ -18,8 +18,8 @@ from simulator.keypad_line import KeypadLine
 from simulator.pins import SOCKET_VARIABLE, VirtualBoard
 from tests.hal.bench import eventually
 
-LINES = {"lock": 17, "contact": 23, "exit_button": 24, "light": 22, "sound": 27}
-SWITCHES = {"tamper": 5, "housing_button": 6, "fire": 13, "legacy": 19}
+LINES = {"lock": 17, "contact": 23, "exit_button": 24, "light": 22, "sound": 18}
+SWITCHES = {"tamper": 25, "housing_button": 16, "fire": 20, "legacy": 21}
 
 
 def config_text(folder: Path, more: str = "") -> str:
@@ -47,7 +47,7 @@ driver = "gpio"
 pin = 22
 [sound]
 driver = "gpio"
-pin = 27
+pin = 18
 [clock]
 driver = "host"
 {switches}

@@ -39,16 +39,17 @@ class SerialPad:
 
 
 class MatrixPad:
-    """Keys that connect rows and columns of the virtual board."""
+    """Keys that connect rows and columns of a virtual board: its own, or the one a whole unit is wired to."""
 
     unpluggable: ClassVar[bool] = False
     rows = (5, 6, 13, 19)
-    columns = (16, 20, 21)
+    columns = (26, 12, 4)
     layout = ("123", "456", "789", "*0#")
 
-    def __init__(self, folder: Path) -> None:
-        self.outside = VirtualBoard(folder / "pins.sock")
-        self.board = Board.around(VirtualFactory(folder / "pins.sock"))
+    def __init__(self, folder: Path, outside: VirtualBoard | None = None) -> None:
+        self._own = outside is None
+        self.outside = outside or VirtualBoard(folder / "pins.sock")
+        self.board = Board.around(VirtualFactory(folder / "pins.sock")) if self._own else Board("virtual")
         self.settings: dict[str, Any] = {"rows": self.rows, "columns": self.columns, "debounce_ms": 10}
 
     def hold(self, key: str, down: bool) -> None:
@@ -62,35 +63,40 @@ class MatrixPad:
                 sleep(0.12)
 
     def close(self) -> None:
-        self.board.close()
-        self.outside.close()
+        if self._own:
+            self.board.close()
+            self.outside.close()
 
 
 class WiegandPad:
-    """Pulses on two lines of gpiozero's mock, which makes them without delay."""
+    """Pulses on two lines of gpiozero's mock, which makes them without delay, or of the board a whole unit is wired to,
+    which needs a wider gap."""
 
     unpluggable: ClassVar[bool] = False
     d0, d1 = 5, 6
-    gap_ms = 60
 
-    def __init__(self, folder: Path) -> None:
-        self.bench = MockBench()
-        self.board = self.bench.board
-        self.settings: dict[str, Any] = {"d0": self.d0, "d1": self.d1, "gap_ms": self.gap_ms}
+    def __init__(self, folder: Path, outside: VirtualBoard | None = None) -> None:
+        self._own = outside is None
+        self._gap_ms = 60 if self._own else 200
+        bench = MockBench()
+        self.board = bench.board if self._own else Board("virtual")
+        self._drive = bench.drive if outside is None else lambda line, high: outside.switch(line, closed=not high)
+        self.settings: dict[str, Any] = {"d0": self.d0, "d1": self.d1, "gap_ms": self._gap_ms}
 
     def send(self, bits: str) -> None:
         for bit in bits:
             line = self.d1 if bit == "1" else self.d0
-            self.bench.drive(line, False)
-            self.bench.drive(line, True)
-        sleep(1.5 * self.gap_ms / 1000)
+            self._drive(line, False)
+            self._drive(line, True)
+        sleep(1.5 * self._gap_ms / 1000)
 
     def press(self, keys: str) -> None:
         for key in keys:
             self.send(f"{'0123456789*#'.index(key):04b}")
 
     def close(self) -> None:
-        self.board.close()
+        if self._own:
+            self.board.close()
 
 
 class OsdpPad:

@@ -120,7 +120,7 @@ def test_at_rest_nothing_moves_on_the_lines(pad):
 
 
 def test_a_line_in_use_is_missing_and_the_others_are_given_back(pad):
-    lock = GpioLock(LockSettings(pin=21), pad.board)
+    lock = GpioLock(LockSettings(pin=pad.columns[0]), pad.board)
     with pytest.raises(DeviceMissing, match="keypad matrix"):
         MatrixKeypad(msgspec.convert(pad.settings, Settings), pad.board)
     lock.close()
