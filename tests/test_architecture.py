@@ -94,6 +94,8 @@ EDGE: dict[str, tuple[str, ...]] = {
     "paho": ("sync.agent.*", "sync.hub.*", "simulator.*"),
     "gpiozero": ("hal.*", "simulator.*"),
     "lgpio": ("hal.*",),
+    "osdp": ("hal.keypad_osdp",),
+    "picamera2": ("hal.camera_picamera2",),
     "serial": ("hal.keypad_*", "hal.qr_*"),
     "cv2": ("hal.camera_*", "controller.camera.*", "simulator.*"),
     "zxingcpp": ("controller.camera.*",),
