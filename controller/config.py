@@ -1,6 +1,6 @@
 """The unit's configuration: one TOML file in which nothing can be mistyped.
 
-    [door]                       id, data, sockets, handle_sensed
+    [door]                       id, data, sockets, handle_sensed, remote
     [profile]                    name, board, title: which hardware this is, for people
     [gpio]                       factory
     [lock] [clock] [light] [sound] [camera]
@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -53,12 +53,14 @@ READER_NAME = re.compile(r"[a-z0-9_-]{1,20}")
 
 class DoorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`id` as the hub knows the door; `data` the folder of list, log and keys; `sockets` the folder of the controller's
-    sockets; `handle_sensed` true when every way out gives an exit signal, so that an opening without one is forced."""
+    sockets; `handle_sensed` true when every way out gives an exit signal, so that an opening without one is forced;
+    `remote` which commands that let people in the hub may give: none unless named here."""
 
     id: DoorId
     data: Annotated[str, Meta(min_length=1)]
     sockets: Annotated[str, Meta(min_length=1)]
     handle_sensed: bool = False
+    remote: tuple[Literal["release", "attended"], ...] = ()
 
 
 class ProfileSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,10 +15,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from controller import drafts
+from controller import drafts, remote
 from controller.decide import Installed, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.door_events import (
     ClockNoted,
+    CommandGiven,
     Effect,
     Event,
     ExitPressed,
@@ -45,6 +46,7 @@ from controller.door_events import (
 )
 from controller.draft import Draft
 from controller.formats.code_list import Policy
+from controller.formats.command import Command
 from controller.formats.errors import Refused
 from controller.formats.reasons import Reason
 from controller.keypad_entry import ATTENDED, SIGN_OUT, Entry
@@ -68,13 +70,14 @@ STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 @dataclass(frozen=True)
 class Setup:
     """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
-    keypads are on the inner side and only sign out."""
+    keypads are on the inner side and only sign out, which commands that let people in the hub may give."""
 
     door: str
     readers: tuple[str, ...]
     contact: bool
     handle_sensed: bool
     inside: frozenset[str] = frozenset()
+    remote: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -209,10 +212,15 @@ class Door:
                 effects += self._list_installed(event.installed, now)
             case ListRefused():
                 effects += self._note(Draft("list", event.reason, detail={"version": event.version}), now)
+            case CommandGiven():
+                effects += self._commanded(event.command, now)
             case TrustTaken():
                 effects += self._trust_taken(event)
             case Refusal():
-                effects += self._note(Draft("trust", event.reason, detail={"what": event.what}), now)
+                effects += self._note(
+                    Draft("command" if event.what == "command" else "trust", event.reason, detail={"what": event.what}),
+                    now,
+                )
             case FaultChanged():
                 if event.fault == LEGACY:
                     self._legacy_ms = now.mono_ms
@@ -449,6 +457,18 @@ class Door:
         effects: list[Effect] = [self._record([drafts.list_in_force(installed)], kept)]
         given = self._listed_posture()
         return effects + self._set_posture(given, now, "list") if given else effects
+
+    def _commanded(self, command: Command, now: Now) -> list[Effect]:
+        """Record who asked, then do it. A release does not open a door that is locked down: that takes a `resume`."""
+        posture = self.posture(now)
+        refused = remote.objection(command, posture, now.utc_s, now.trusted)
+        if refused is not None:
+            return self._note(Draft("command", refused, detail={"verb": command.verb, "by": command.by}), now)
+        effects = self._records([drafts.commanded(command, len(self.faults))])
+        if command.verb == "release":
+            return effects + self._let_in(remote.verdict(command), now)
+        wanted = remote.posture_after(command, max(now.utc_s, self.memory.posture.since_s))
+        return effects + self._set_posture(wanted, now, "command") if wanted else effects
 
     def _trust_taken(self, event: TrustTaken) -> list[Effect]:
         records = [drafts.trust_in_force(event.version, event.epoch)]

@@ -12,6 +12,7 @@ from typing import Literal
 from controller.decide import Installed, Moment
 from controller.draft import Draft
 from controller.formats.code_list import PinKdf
+from controller.formats.command import Command
 from controller.formats.event import ClockState
 
 
@@ -93,6 +94,13 @@ class ListRefused:
 
 
 @dataclass(frozen=True)
+class CommandGiven:
+    """A command from the hub passed every check and its challenge is spent."""
+
+    command: Command
+
+
+@dataclass(frozen=True)
 class TrustTaken:
     """Another trust document is in force; `list_lost` says why the installed list no longer is, where that is so."""
 
@@ -153,6 +161,7 @@ Event = (
     | ListInstalled
     | ListRefused
     | TrustTaken
+    | CommandGiven
     | Refusal
     | FaultChanged
     | Released

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from controller.decide import Installed, Verdict
 from controller.draft import DetailValue, Draft
+from controller.formats.command import Command
 from controller.formats.event import CredentialKind
 from controller.passage import Entrant
 from controller.posture import Posture
@@ -53,6 +54,16 @@ def list_in_force(installed: Installed) -> Draft:
         "grants": len(code_list.grants),
     }
     return Draft("list", detail=detail)
+
+
+def commanded(command: Command, faults: int) -> Draft:
+    """The hub's command is about to be carried out: what, who wants it, why."""
+    detail: dict[str, DetailValue] = {"by": command.by, "why": command.reason}
+    if command.until is not None:
+        detail["until"] = command.until
+    if command.verb == "self_test":
+        detail["faults"] = faults
+    return Draft("command", command.verb, detail=detail)
 
 
 def trust_in_force(version: int, epoch: int) -> Draft:

@@ -21,6 +21,7 @@ from controller.codelist import GateTime
 from controller.decide import Installed
 from controller.door import Door
 from controller.door_events import (
+    CommandGiven,
     Derive,
     Effect,
     Event,
@@ -54,6 +55,7 @@ from controller.formats.messages import (
     Hello,
     Link,
     PublicState,
+    SendAnswer,
 )
 from controller.formats.trust import Trust
 from controller.incidents import Incidents
@@ -219,10 +221,27 @@ class Performer:
                 self._beside.on_disk(partial(self._unit.climb_trust, message.body.encode("utf-8")), self._trust_judged)
             case Deliver(kind="receipt"):
                 self._receipt(message.body)
-            case Deliver():
-                self.feed(Refusal("command", "unsupported"))
+            case Deliver(kind="ask"):
+                self._asked(message.body)
+            case Deliver(kind="command"):
+                self._command(message.body)
             case AskStatus():
                 reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
+
+    def _asked(self, body: str) -> None:
+        try:
+            self._tell("sync", SendAnswer(body=self._unit.challenges.answer(body, self.now().mono_ms)))
+        except Refused as refused:
+            self.feed(Refusal("command", refused.code))
+
+    def _command(self, body: str) -> None:
+        now = self.now()
+        try:
+            command = self._unit.challenges.judge(body, self._unit.trust, now.mono_ms, now.utc_s)
+        except Refused as refused:
+            self.feed(Refusal("command", refused.code))
+        else:
+            self.feed(CommandGiven(command))
 
     def _receipt(self, body: str) -> None:
         now = self.now()

@@ -47,6 +47,7 @@ class Runner:
             contact="contact" in hardware.switches,
             handle_sensed=config.door.handle_sensed,
             inside=hardware.inside,
+            remote=frozenset(config.door.remote),
         )
         ports = Ports(hardware.lock, hardware.clock, hardware.signals, hardware.active("contact"), config.has("camera"))
         self._unit = Unit(setup, ports, DataFolder(config.data))

@@ -6,11 +6,13 @@ Start-up order is the order of trust: floors, trust document, the installed list
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from controller.challenges import Challenges
 from controller.clock import Clock, Readings, Restored
 from controller.codelist import Floors, GateTime, accept_installed, accept_new
 from controller.data_folder import Disk
@@ -77,7 +79,9 @@ class Unit:
         if self.trust is not None:
             self.log.begin_epoch(self.trust.epoch)
         self.memory = Memory.restore(kept)
-        self.session = LinkSession(setup.door, self.log, self.trust, disk.event_key())
+        signer = disk.event_key()
+        self.session = LinkSession(setup.door, self.log, self.trust, signer)
+        self.challenges = Challenges(setup.door, signer, self._decrypt_key, setup.remote, os.urandom)
         self.clock = self._start_clock(kept or {})
         list_version = self.installed.list.version if self.installed else None
         detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}

@@ -4,7 +4,7 @@ A socket is a role. No message here opens the door: the camera can say "I read t
 the controller verifies itself, the display can look.
 
     camera.sock    -> CameraRead, CameraAlive
-    sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState
+    sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState, SendAnswer
     display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
 """
@@ -74,6 +74,12 @@ class SendBatch(_Message, frozen=True, tag="batch"):
     body: str
 
 
+class SendAnswer(_Message, frozen=True, tag="answer"):
+    """The door's signed answer to an ask, to be published once, now or never."""
+
+    body: str
+
+
 class SendState(_Message, frozen=True, tag="state"):
     """The door's signed state report, to be kept at the broker; replaces any earlier one."""
 
@@ -136,7 +142,7 @@ class Status(_Message, frozen=True, tag="status"):
 FromCamera = CameraRead | CameraAlive
 FromAgent = Deliver | Link
 FromDisplay = DisplayAlive
-ToAgent = Hello | SendBatch | SendState
+ToAgent = Hello | SendBatch | SendState | SendAnswer
 
 
 def encode_line(message: msgspec.Struct) -> bytes:

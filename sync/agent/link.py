@@ -37,7 +37,7 @@ from typing import Literal, get_args
 
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
-from controller.formats.messages import Deliver, Hello, SendBatch, SendState, ToAgent, encode_line
+from controller.formats.messages import Deliver, Hello, SendAnswer, SendBatch, SendState, ToAgent, encode_line
 from controller.formats.messages import Link as LinkIs
 from sync.topics import DOWN, RETAINED, split, topic
 
@@ -254,6 +254,11 @@ class Link:
             case SendState(body=body):
                 self._up_state = body.encode()
                 return self._publish_state()
+            case SendAnswer(body=body):
+                if self.state is not LinkState.CONNECTED:
+                    # It is good for 30 s: whoever asked will ask again.
+                    return [Drop("an answer: no session with the broker")]
+                return [Publish(topic(self._door, "answer"), body.encode(), retain=False)]
             case SendBatch(body=body):
                 self._batch = body.encode() or None
                 return self._publish_batch(now_s, roll)

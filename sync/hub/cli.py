@@ -21,6 +21,7 @@ from rich.table import Table
 from controller.formats import trust_step
 from controller.formats.errors import Refused
 from controller.formats.jwk import FILE_BYTES
+from sync.hub import command_cli
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
@@ -130,6 +131,20 @@ def token(client: Annotated[str, typer.Argument(help="A client of town.toml.")],
     """Print a new bearer token for a client, once. The one before stops working."""
     with refusals():
         typer.echo(open_hub(hub).service.new_token(client))
+
+
+@app.command()
+def command(
+    door: command_cli.DoorArgument,
+    verb: command_cli.VerbArgument,
+    reason: command_cli.Reason,
+    by: command_cli.By = None,
+    until: command_cli.Until = None,
+    hub: HubFolder = HERE,
+) -> None:
+    """Have a door do something now: release once, attended, lockdown, resume, self-test. Needs `hub serve` running."""
+    with refusals():
+        typer.echo(command_cli.give(open_hub(hub).sessions, door, verb, reason, by, until))
 
 
 @door_app.command("add")

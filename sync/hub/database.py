@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"

@@ -44,6 +44,7 @@ from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
 from sync.hub.collector import ReadBatch, read_batch
+from sync.hub.commands import CommandDesk
 from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReaders
 from sync.hub.link_keys import LinkKeys
@@ -143,6 +144,7 @@ class HubLink:
         self._receipt_key = keys.receipt_key
         self._collect_key = keys.collect_key
         self._readers = DoorReaders(sessions)
+        self._commands = CommandDesk(sessions, keys.command_key, self.publish)
         self._store = LogStore(sessions)
         self._trust = TrustShelf(settings.folders.keys / TRUST)
         self._clock = clock
@@ -271,6 +273,7 @@ class HubLink:
     def _attempt_due(self) -> None:
         try:
             self._service.due(int(self._clock()))
+            self._commands.due(int(self._clock()))
         except Exception:
             log.exception("what was due failed; it stays due")
 
@@ -294,6 +297,9 @@ class HubLink:
                         batches.append(self._read_batch(message))
                     case "state":
                         self._take_state(message)
+                    case "answer":
+                        door_key = self._door_key(message.door)
+                        self._commands.answered(message.door, message.payload, door_key, int(self._clock()))
             except Refused as refused:
                 log.warning("%s of %s refused: %s", message.leaf, message.door, refused)
         self._store_and_receipt(batches)

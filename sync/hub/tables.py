@@ -3,6 +3,7 @@
 from sync.hub import (
     aggregates,
     audit_readings,
+    commands,
     door_readers,
     hub_events,
     log_store,
@@ -12,4 +13,15 @@ from sync.hub import (
     visits,
 )
 
-ALL = (models, door_readers, log_store, hub_events, subscriptions, visits, aggregates, audit_readings, retention)
+ALL = (
+    models,
+    commands,
+    door_readers,
+    log_store,
+    hub_events,
+    subscriptions,
+    visits,
+    aggregates,
+    audit_readings,
+    retention,
+)

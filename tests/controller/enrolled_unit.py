@@ -136,7 +136,8 @@ class FakeClock:
 class EnrolledUnit:
     """`told` is everything the controller said, by socket."""
 
-    def __init__(self, folder: Path, town: Town, door: str = DOOR) -> None:
+    def __init__(self, folder: Path, town: Town, door: str = DOOR, remote: tuple[str, ...] = ()) -> None:
+        self._remote = frozenset(remote)
         self.folder = folder
         self.town = town
         self.door = door
@@ -148,7 +149,7 @@ class EnrolledUnit:
 
     def start(self) -> None:
         """The controller starts, as after a power cut."""
-        setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False)
+        setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False, remote=self._remote)
         ports = Ports(lock=self.lock, clock=self.clock, light=None, leaf_open=False, camera=False)
         self.unit = Unit(setup, ports, DataFolder(self.folder))
         self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller.formats import code_list, envelope, event, messages, state, trust, trust_step
+from controller.formats import code_list, command, envelope, event, messages, state, trust, trust_step
 from controller.formats.jwk import load_public
 from controller.formats.limits import LIMITS
 from controller.formats.reasons import Reason
 from tests.vectors import make
 
 README = (Path(envelope.__file__).parent / "README.md").read_text(encoding="utf-8")
-MODULES = (code_list, envelope, event, messages, state, trust, trust_step)
+MODULES = (code_list, command, envelope, event, messages, state, trust, trust_step)
 STRUCTS: list[Any] = [
     struct
     for module in MODULES
@@ -48,7 +48,7 @@ def test_every_reason_and_kind_has_a_row(name: str):
     assert name in rows(README)
 
 
-TYPES = [code_list.TYP, event.STATEMENT_TYP, event.RECEIPT_TYP, state.STATE_TYP, trust_step.TYP]
+TYPES = [code_list.TYP, event.STATEMENT_TYP, event.RECEIPT_TYP, state.STATE_TYP, trust_step.TYP, command.TYP]
 
 
 @pytest.mark.parametrize("name", TYPES)

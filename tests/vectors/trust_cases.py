@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ COLLECT_KEY = jwe.load_private(
 )
 
 
-def document(roots: list[Signer], **changes: Any) -> trust.Trust:
+def document(roots: Sequence[Signer], **changes: Any) -> trust.Trust:
     """Version 1 of a town with a list key for its halls and its annex."""
     signing: list[tuple[trust.Purpose, dict[str, str]]] = [
         ("list", LIST_KEYS["ES256"].verify_key.jwk()),
