@@ -20,6 +20,7 @@ from controller.formats.errors import Refused
 from sync.hub.adapters.entry import kind_of, one_of
 from sync.hub.adapters.ical_feed import Plan
 from sync.hub.adapters.intake import Outcome
+from sync.hub.adapters.oslo_rooms import draft, read_rooms
 from sync.hub.adapters.polling import Poller
 from sync.hub.adapters.settings import read_adapters
 from sync.hub.adapters.switchboard import Format, Switchboard
@@ -137,6 +138,18 @@ def oslo(
     with refusals():
         document = _board(hub, client).document(client, base)
         _write(json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n", out)
+
+
+@adapters_app.command()
+def rooms(
+    file: File,
+    base: Annotated[str, typer.Option(help="Put before the name of a blank node.")] = "",
+) -> None:
+    """Draft the rooms of town.toml from an OSLO document; doors are still to be filled in."""
+    from sync.hub.cli import refusals
+
+    with refusals():
+        typer.echo(draft(read_rooms(file.read_bytes(), base)), nl=False)
 
 
 def _import(form: Format, file: Path, client: str, hub: Path, *, as_json: bool, **how: Any) -> None:

@@ -70,7 +70,7 @@ def read_oslo(data: bytes, places: Places, base: str = "") -> list[Entry | Rejec
     except (ValueError, RecursionError):
         raise Refused("bad_document", "document", "is not JSON") from None
     nodes = document.get("@graph", [document]) if isinstance(document, dict) else document
-    found = [node for node in _list(nodes) if isinstance(node, dict) and RESERVATION in _list(node.get("@type"))]
+    found = [node for node in listed(nodes) if isinstance(node, dict) and RESERVATION in listed(node.get("@type"))]
     if not found:
         raise Refused("bad_document", "@graph", f"holds no {RESERVATION}")
     items = (_reservation(node, places, base) for node in found)
@@ -112,18 +112,18 @@ def _status(node: dict[str, Any]) -> str:
     found = _ids(node, f"{RESERVATION}.status")
     if len(found) != 1:
         raise Refused("bad_request", f"{RESERVATION}.status", "a reservation has one status")
-    return re.sub(r"[^a-z]", "", _last_part(found[0]).lower())
+    return re.sub(r"[^a-z]", "", last_part(found[0]).lower())
 
 
 def _rooms(node: dict[str, Any], places: Places, base: str) -> tuple[str, ...]:
-    rooms = tuple(places.room(_absolute(each, base)) for each in _ids(node, f"{RESERVATION}.infrastructuur"))
+    rooms = tuple(places.room(absolute(each, base)) for each in _ids(node, f"{RESERVATION}.infrastructuur"))
     if not rooms:
         raise Refused("unknown_room", f"{RESERVATION}.infrastructuur", "names no room")
     return rooms
 
 
 def _booked(node: dict[str, Any], rooms: tuple[str, ...], places: Places) -> tuple[Window, ...]:
-    periods = _list(node.get(f"{RESERVATION}.periode"))
+    periods = listed(node.get(f"{RESERVATION}.periode"))
     if not periods:
         raise Refused("window_required", f"{RESERVATION}.periode", "a reservation needs a period")
     return tuple(sorted({each for period in periods for each in _windows(period, rooms, places)}))
@@ -144,7 +144,7 @@ def _windows(period: object, rooms: tuple[str, ...], places: Places) -> list[Win
 def _moment(moment: object, where: str) -> datetime | date:
     """An instant with offset, or a day."""
     node = moment if isinstance(moment, dict) else {}
-    text = _text(node.get("Moment.inXSDDatumTijd")) or _text(node.get("Moment.inXSDDatum"))
+    text = text_of(node.get("Moment.inXSDDatumTijd")) or text_of(node.get("Moment.inXSDDatum"))
     if text is None:
         raise Refused("window_required", where, "a moment or a day is needed")
     try:
@@ -159,16 +159,16 @@ def _moment(moment: object, where: str) -> datetime | date:
 
 
 def _holder(node: dict[str, Any], ref: str, base: str) -> tuple[str, HolderKind]:
-    agents = [each for each in _list(node.get(f"{RESERVATION}.gereserveerdDoor")) if isinstance(each, dict)]
-    kinds = [HOLDERS[each] for agent in agents for each in _list(agent.get("@type")) if each in HOLDERS]
+    agents = [each for each in listed(node.get(f"{RESERVATION}.gereserveerdDoor")) if isinstance(each, dict)]
+    kinds = [HOLDERS[each] for agent in agents for each in listed(agent.get("@type")) if each in HOLDERS]
     names = [str(agent["@id"]) for agent in agents if not str(agent.get("@id", "_:")).startswith("_:")]
     return _name(names[0], base) if names else ref, kinds[0] if kinds else "association"
 
 
 def _activity(node: dict[str, Any]) -> dict[str, str]:
-    activity = next(iter(_list(node.get(f"{RESERVATION}.gereserveerdVoor"))), None)
+    activity = next(iter(listed(node.get(f"{RESERVATION}.gereserveerdVoor"))), None)
     kinds = _ids(activity, "Activiteit.type") if isinstance(activity, dict) else []
-    return {"activity": as_ref(_last_part(kinds[0]))} if kinds else {}
+    return {"activity": as_ref(last_part(kinds[0]))} if kinds else {}
 
 
 def write_oslo(entries: Iterable[Entry], base: str) -> dict[str, Any]:
@@ -200,22 +200,24 @@ def _period(booked: Window) -> dict[str, Any]:
     return {"@type": "Periode", "Periode.van": moment(booked[0]), "Periode.tot": moment(booked[1])}
 
 
-def _list(value: object) -> Sequence[Any]:
+def listed(value: object) -> Sequence[Any]:
     """JSON-LD writes one value with or without brackets."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _ids(node: dict[str, Any], term: str) -> list[str]:
-    found = (each.get("@id") if isinstance(each, dict) else each for each in _list(node.get(term)))
+    found = (each.get("@id") if isinstance(each, dict) else each for each in listed(node.get(term)))
     return [each for each in found if isinstance(each, str) and each]
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A text, written plain or as a value object."""
     found = value.get("@value") if isinstance(value, dict) else value
     return found if isinstance(found, str) else None
 
 
-def _absolute(name: str, base: str) -> str:
+def absolute(name: str, base: str) -> str:
+    """The address of a node; a blank one gets `base` before its name."""
     return base + name.removeprefix("_:") if name.startswith("_:") else name
 
 
@@ -223,8 +225,9 @@ def _name(identifier: str, base: str) -> str:
     """The ref or holder behind an address: what `write_oslo` made of it below `base`, else its last part."""
     if base and identifier.startswith(base) and re.fullmatch(WRITTEN, identifier.removeprefix(base)):
         return unquote(identifier.removeprefix(base))
-    return as_ref(unquote(_last_part(identifier)))
+    return as_ref(unquote(last_part(identifier)))
 
 
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
+    """What stands behind the last separator of an address."""
     return re.split(r"[/#:]", name.rstrip("/#"))[-1] or name

@@ -6,6 +6,7 @@ import hypothesis
 import schemathesis
 from schemathesis import GenerationMode
 from schemathesis.config import GenerationConfig
+from schemathesis.core.result import Ok
 
 from sync.hub.adapters.routes import adapter_routes
 from sync.hub.adapters.settings import Adapters
@@ -31,7 +32,7 @@ def test_every_answer_is_in_the_contract(service, sessions, keyring):
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     schema.config.generation = GenerationConfig(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
     headers = {"Authorization": f"Bearer {service.new_token('booking')}"}
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     tried = [operation for operation in operations if operation.path.startswith(OURS)]
     assert len(tried) == len(OURS)
     for operation in tried:
