@@ -29,6 +29,7 @@ from controller.formats.trust import KeyState, Purpose, Trust, TrustKey
 from controller.own_keys import decrypt_key
 from controller.performer import Performer, Role
 from controller.unit import Ports, Unit
+from hal.ports import LEASE_MAX_S
 from tests.controller.worlds import DAY, HOUR, NOON, verifier_of
 
 T = TypeVar("T")
@@ -198,6 +199,8 @@ class EnrolledUnit:
 
     def pass_time(self, seconds: float) -> None:
         self.clock.passed_ms += int(seconds * 1000)
+        if seconds >= LEASE_MAX_S:
+            self.lock.secure()  # a real lock lets go by itself at the end of its lease
         self.performer.turn()
 
     @property
