@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,10 +19,10 @@ from sync.hub.service import Service
 from tests.sync.hub.conftest import NOW, codes_of, wish
 
 
-def differences(url: str) -> list:
+def differences(url: str) -> list[Any]:
     engine = connect(url)
     with engine.begin() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+        found: list[Any] = compare_metadata(MigrationContext.configure(connection), Base.metadata)
     engine.dispose()
     return found
 

@@ -46,16 +46,22 @@ def http(service, sessions, now):
     return TestClient(create_app(service, LogStore(sessions), now=now))
 
 
+class Callers:
+    """Calls by clients of the town, each with its own secret."""
+
+    def __init__(self, http: TestClient, secrets: dict[str, str]) -> None:
+        self._http = http
+        self.secrets = secrets
+
+    def __call__(self, client: str, method: str, path: str, body=None):
+        headers = {"Authorization": f"Bearer {self.secrets[client]}"}
+        return self._http.request(method, path, json=body, headers=headers)
+
+
 @pytest.fixture
 def call(http, service):
-    """A call by a client of the town, with its own secret."""
-    secrets = {name: service.new_token(name) for name in ("booking", "club", "desk", "verger", "sportdesk")}
-
-    def ask(client: str, method: str, path: str, body=None):
-        return http.request(method, path, json=body, headers={"Authorization": f"Bearer {secrets[client]}"})
-
-    ask.secrets = secrets
-    return ask
+    names = ("booking", "club", "desk", "verger", "sportdesk")
+    return Callers(http, {name: service.new_token(name) for name in names})
 
 
 def body(rooms=(ROOM_A,), **changes):
