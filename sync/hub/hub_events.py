@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, String, or_, select
+from sqlalchemy import JSON, BigInteger, String, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from sync.hub.database import Base
 from sync.hub.log_store import take_cursor
+
+KEPT_S = 30 * 86_400
+"""How long the hub's own events stay in the feed."""
 
 HubEventType = Literal[
     "grant.activated", "grant.changed", "grant.cancelled", "grant.ended",
     "credential.ready", "credential.rotated", "credential.revoked",
     "delivery.applied", "delivery.stale",
     "room.closed", "room.reopened", "door.ready", "door.not_ready", "policy.changed",
+    "visit.ended",
 ]  # fmt: skip
 
 
@@ -49,6 +53,11 @@ def tell(session: Session, now: int, kind: HubEventType, *, service: str, **memb
     detail = members.pop("detail", {})
     session.add(HubEvent(cursor=take_cursor(session), at=now, type=kind, service=service, detail=detail, **members))
     session.flush()
+
+
+def forget_past(session: Session, now: int) -> None:
+    """Forget events of more than 30 days ago: they link reservations to grants."""
+    session.execute(delete(HubEvent).where(HubEvent.at < now - KEPT_S))
 
 
 def visible(

@@ -17,6 +17,7 @@ from sync.hub.api import RouteMaker, create_app
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import read_house_rules
 from sync.hub.artefacts.routes import artefact_routes
+from sync.hub.chores import Chores
 from sync.hub.cli import Hub, open_hub
 from sync.hub.feed import Feed
 from sync.hub.link import HubLink
@@ -53,6 +54,8 @@ def serve(folder: Path, name: str | None = None) -> None:
     hub.service.attach(link)
     link.start()
     hooks.start()
+    chores = Chores(hub.sessions)
+    chores.start()
     try:
         log.info("serving on %s port %s", address.host, address.port)
         application = create_app(hub.service, records, desk=desk, more=_more(hub, folder))
@@ -60,6 +63,7 @@ def serve(folder: Path, name: str | None = None) -> None:
         Server(uvicorn.Config(application, **options)).run()
     finally:
         say_to_systemd("STOPPING=1")
+        chores.stop()
         hooks.stop()
         link.stop()
 

@@ -1,7 +1,7 @@
 """Visits: what a booked time came to, from the records of the room's own doors (R002-10, R004-06, R004-28).
 
     visits = Visits(sessions)
-    ended = visits.follow(now)                       # takes in new records; the visits with news, each with a revision
+    visits.follow(now)                               # takes in new records; tells what ended or changed since
     visits.of_reservation("booking", "R-1")          # the usage facts of one reservation, oldest first
 
 A visit is a grant's booked time in one room: first IN, last OUT, and how far outside the booked time they were. Records
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sqlalchemy import BigInteger, UniqueConstraint, and_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.event import Event
+from sync.hub import lifecycle
 from sync.hub.database import Base, Sessions, reading
 from sync.hub.issuer import TRAVELLING
 from sync.hub.log_store import LogStore, StoredRecord
@@ -96,8 +97,13 @@ class Visits:
         self._reading = reading(sessions)
         self._store = LogStore(sessions)
 
-    def follow(self, now: int) -> list[UsageFacts]:
-        """Take in at most a page of new records, and tell the visits that ended or changed since."""
+    def follow(self, now: int) -> bool:
+        """Take in at most a page of new records, and tell the visits that ended or changed since: `visit.ended`.
+        Whether there may be more to do at once."""
+        return self.follow_page(now)[1]
+
+    def follow_page(self, now: int) -> tuple[list[UsageFacts], bool]:
+        """The same; also what was told."""
         with self._sessions.begin() as session:
             cursor = session.get(_Cursor, 1, with_for_update=True) or _Cursor(id=1, last=0)
             page = self._store.after(cursor.last, PAGE, None)
@@ -107,7 +113,8 @@ class Visits:
             session.add(cursor)
             session.flush()
             _add_unvisited(session, now)
-            return _tell(session, now)
+            told = _tell(session, now)
+            return told, len(page) == PAGE or len(told) == PAGE
 
     def of_reservation(self, client: str, ref: str) -> list[UsageFacts]:
         """The usage facts of one reservation; none once the link to its grant is destroyed."""
@@ -244,7 +251,16 @@ def _tell(session: Session, now: int) -> list[UsageFacts]:
         if digest != visit.told:
             visit.revision, visit.told = visit.revision + 1, digest
             news.append(facts(visit))
+            _tell_owner(session, news[-1], now)
     return news
+
+
+def _tell_owner(session: Session, known: UsageFacts, now: int) -> None:
+    """`visit.ended` for the owner: ask for the evaluation the next day, unless nobody came (R004-06)."""
+    reservation = session.scalars(select(Reservation).filter_by(grant_id=known.grant)).first()
+    if reservation is not None:
+        detail = {name: value for name, value in asdict(known).items() if name not in {"grant", "room"}}
+        lifecycle.tell_about(session, reservation, "visit.ended", now, room=known.room, detail=detail)
 
 
 def _digest(visit: Visit) -> str:

@@ -7,9 +7,12 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from controller.formats.event import parse_event
+from sync.hub.chores import Chores
 from sync.hub.database import Sessions
+from sync.hub.hub_events import HubEvent
 from sync.hub.service import Service
 from sync.hub.visits import LATE_S, SETTLE_S, UsageFacts, Visit, Visits, _count, _count_unnamed, facts
 from tests.sync.hub.conftest import HOUR, wish
@@ -21,6 +24,10 @@ OVER = UNTIL + SETTLE_S
 @pytest.fixture
 def rented(sessions: Sessions, service: Service) -> Rented:
     return Rented(sessions, service)
+
+
+def told_by(visits: Visits, now: int) -> list[UsageFacts]:
+    return visits.follow_page(now)[0]
 
 
 def facts_of(rented: Rented, ref: str = "R-1") -> UsageFacts:
@@ -36,35 +43,51 @@ def test_a_visit_has_its_first_in_and_last_out(rented: Rented):
     rented.write("out", UNTIL + 300, grant, by="sign_out", attribution="explicit")
     rented.deliver()
     visits = Visits(rented.sessions)
-    assert visits.follow(UNTIL) == [], "not before the time is over"
-    (ended,) = visits.follow(OVER)
+    assert told_by(visits, UNTIL) == [], "not before the time is over"
+    (ended,) = told_by(visits, OVER)
     assert (ended.revision, ended.used, ended.first_in, ended.last_out) == (1, True, START - 595, UNTIL + 300)
     assert (ended.minutes_early, ended.minutes_late, ended.entries) == (9, 5, 2)
     assert (ended.attribution, ended.certain, ended.held_open) == ("explicit", True, 0)
     assert facts_of(rented) == ended
-    assert visits.follow(OVER + 1) == [], "told once"
+    assert told_by(visits, OVER + 1) == [], "told once"
+
+
+def test_the_owner_is_told_once_and_again_when_it_changes(rented: Rented):
+    grant = rented.book()
+    chores = Chores(rented.sessions, clock=lambda: OVER)
+    chores.turn()
+    chores.turn()
+    rented.write("in", START, grant, leaf="opened")
+    rented.deliver()
+    chores.turn()
+    with rented.sessions.begin() as session:
+        found = session.scalars(select(HubEvent).filter_by(type="visit.ended").order_by(HubEvent.cursor)).all()
+    assert [(each.reservation, each.detail["revision"], each.detail["used"]) for each in found] == [
+        ("R-1", 1, False),
+        ("R-1", 2, True),
+    ]
 
 
 def test_nobody_came(rented: Rented):
     rented.book()
     visits = Visits(rented.sessions)
-    (ended,) = visits.follow(OVER)
+    (ended,) = told_by(visits, OVER)
     assert (ended.used, ended.first_in, ended.revision) == (False, None, 1)
-    assert visits.follow(OVER + 60) == []
+    assert told_by(visits, OVER + 60) == []
 
 
 def test_a_late_record_corrects_what_was_told(rented: Rented):
     grant = rented.book()
     visits = Visits(rented.sessions)
-    (told,) = visits.follow(OVER)
+    (told,) = told_by(visits, OVER)
     rented.write("in", START + 60, grant, leaf="opened")
     rented.deliver()
-    (corrected,) = visits.follow(OVER + 2 * 86_400)
+    (corrected,) = told_by(visits, OVER + 2 * 86_400)
     assert corrected.id == told.id
     assert (corrected.revision, corrected.used) == (2, True)
     rented.write("in", START + 120, grant, leaf="opened")
     rented.deliver()
-    assert visits.follow(OVER + 2 * 86_400) == [], "one more entry changes no fact that was told"
+    assert told_by(visits, OVER + 2 * 86_400) == [], "one more entry changes no fact that was told"
     assert facts_of(rented).entries == 2
 
 
@@ -137,7 +160,7 @@ def test_a_record_far_outside_belongs_to_no_visit(rented: Rented):
 def test_a_cancelled_reservation_has_no_visit(rented: Rented):
     rented.book()
     rented.service.put("booking", "R-1", wish(2, state="cancelled"), START - HOUR)
-    assert Visits(rented.sessions).follow(OVER) == []
+    assert told_by(Visits(rented.sessions), OVER) == []
 
 
 @given(seed=st.integers(0, 1 << 32))

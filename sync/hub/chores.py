@@ -1,0 +1,65 @@
+"""What a hub does beside its work, in a thread of its own: visits are followed, what is due is forgotten.
+
+    chores = Chores(sessions)
+    chores.start()
+    …
+    chores.stop()
+
+Neither may keep the link or the API waiting, so both are done a little at a time, in transactions of their own. Several
+hub processes may do them at once: each step looks again within its own transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync.hub.database import Sessions
+from sync.hub.retention import Retention
+from sync.hub.visits import Visits
+
+EVERY_S = 30.0
+PURGE_EVERY_S = 86_400
+
+log = logging.getLogger(__name__)
+
+
+class Chores:
+    """`clock` gives UTC seconds."""
+
+    def __init__(self, sessions: Sessions, clock: Callable[[], float] = time.time) -> None:
+        self._visits = Visits(sessions)
+        self._retention = Retention(sessions)
+        self._clock = clock
+        self._purge_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="hub-chores")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the step at hand."""
+        self._stopping.set()
+        self._thread.join()
+
+    def turn(self) -> None:
+        """Do what is due."""
+        now = int(self._clock())
+        while self._visits.follow(now) and not self._stopping.is_set():
+            continue
+        if now >= self._purge_at:
+            gone = self._retention.purge(now)
+            log.info("%d records no longer say who it was, %d reservations forgotten", gone.openings, gone.reservations)
+            self._purge_at = now + PURGE_EVERY_S
+
+    def _work(self) -> None:
+        while not self._stopping.wait(EVERY_S):
+            try:
+                self.turn()
+            except SQLAlchemyError:
+                log.exception("a chore failed; it stays due")
