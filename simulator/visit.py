@@ -78,12 +78,16 @@ class Visit:
     # ---- reservations
 
     def reserve(self, start_min: int, minutes: int) -> Json:
-        """Make a reservation from `start_min` minutes from now. Raises HubRefused or OSError."""
+        """Make a reservation from `start_min` minutes from now. The room is rented once at a time: what the visitor
+        has at that time is cancelled first. Raises HubRefused or OSError."""
         if not (-60 <= start_min <= 7 * 24 * 60 and 1 <= minutes <= 24 * 60):
             raise ValueError("a reservation here starts within a week and lasts a day at most")
         now_s = int(time())
         start_s = now_s + start_min * MINUTE_S
         made = _Reservation(f"visit-{now_s}-{len(self._reservations)}", "", "", start_s, start_s + minutes * MINUTE_S)
+        for before in self._reservations:
+            if before.state != "cancelled" and before.start_s < made.end_s and made.start_s < before.end_s:
+                self.cancel(before.ref)
         answer = self._demo.hub.put(made.ref, booking(1, "active", ROOM, made.start_s, made.end_s))
         made.pin, made.qr = code(answer, "pin"), code(answer, "qr")
         self._reservations.append(made)
