@@ -21,10 +21,10 @@ from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
 from controller.formats.messages import FromAgent, LineBuffer, decode_line
 from tests.controller.enrolled_unit import EnrolledUnit, Town
-from tests.controller.worlds import NOON, PIN, code_list, grant, verifier_of
+from tests.controller.worlds import DAY, NOON, PIN, code_list, grant, verifier_of
 
 COUNT = int(os.environ.get("ZS_MISBEHAVIOURS", "400"))
-GENUINE = code_list(grant("g1"), version=2_000)
+GENUINE = code_list(grant("g1", windows=((NOON, NOON + 7 * DAY),)), version=2_000)
 THIEVES_PIN = "111111"
 
 
