@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from sync.hub import closures, lifecycle, policies, readiness, rotation, store
+from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store
 from sync.hub.credentials import Minter, forget_over
 from sync.hub.hub_events import HubEventType, tell
 from sync.hub.lists import ListKeeper
@@ -29,6 +29,9 @@ WATCH_S = 20
 
 REFRESH_DOORS = 50
 """So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
+
+AWAY_S = 2 * 86_400
+"""How far a hub that has just started looks back for codes that ended; lists are made anew every day anyway."""
 
 CLOSURES_KEPT_S = 90 * 86_400
 
@@ -48,7 +51,7 @@ class Upkeep:
             self.bench.run(now, _forget)
         if self._is_time("watch", WATCH_S, now):
             self.bench.run(now, lambda minter: _watch(minter.session, now))
-        since = self._done_at.get("codes", now - FORGET_S)
+        since = self._done_at.get("codes", now - AWAY_S)
         if self.bench.look(lambda session: _anything(session, now, since)):
             self.bench.run(now, lambda minter: _codes(minter, since))
         self._done_at["codes"] = now
@@ -64,6 +67,7 @@ class Upkeep:
 def _forget(minter: Minter) -> None:
     forget_over(minter.session, minter.now)
     closures.forget_past(minter.session, minter.now - CLOSURES_KEPT_S)
+    hub_events.forget_past(minter.session, minter.now)
     lifecycle.tell_ended(minter.session, minter.now)
 
 

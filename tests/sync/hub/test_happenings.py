@@ -195,3 +195,12 @@ def test_an_owner_sees_references_and_times(service):
     assert service.door_readiness(owner, "b-1", NOW).door == "b-1"
     with pytest.raises(Refused, match="not_found"):
         service.door_readiness(owner, "a-1", NOW)
+
+
+def test_the_hubs_own_events_stay_for_30_days(service, told):
+    """X-06: they link reservations to grants, so they do not stay for ever."""
+    service.put("booking", "R-1", wish(), NOW)
+    service.due(NOW + 29 * DAY)
+    assert "grant.activated" in told()
+    service.due(NOW + 31 * DAY)
+    assert told(prefix="grant") == ["grant.ended"]
