@@ -35,7 +35,9 @@ _screen = Console(stderr=True)
 @app.command("verify")
 def verify_file(
     file: Annotated[Path, typer.Argument(help="an exported log (log.jsonl)")],
-    key: Annotated[Path | None, typer.Option(help="the door's public event key, a JWK file")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="the door's public event key, a JWK file, or what `door init` printed")
+    ] = None,
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="what the door signed earlier, kept elsewhere; may be repeated")
     ] = None,
@@ -105,7 +107,9 @@ def _checkpoints(paths: list[Path], door_key: VerifyKey | None) -> list[Statemen
 
 
 def _door_key(path: Path) -> VerifyKey:
-    return load_public(parse_object(path.read_bytes(), str(path)), str(path))
+    members = parse_object(path.read_bytes(), str(path))
+    # What `door init` printed holds the key under its name.
+    return load_public(members.get("event_key", members), str(path))
 
 
 def _with_progress(path: Path) -> Iterator[bytes]:

@@ -471,6 +471,18 @@ def test_a_duress_pin_unlocks_and_says_so():
     assert records(bench.keys("*#1" + STAFF_PIN))[0].detail["duress"] is True
 
 
+def test_under_duress_nothing_looks_different():
+    """Neither what the lock does nor what the light shows may tell an attacker."""
+
+    def seen(duress: bool) -> list[Any]:
+        staff = grant("s1", kind="facility", pins=(PinEntry("c9", verifier_of(STAFF_PIN), duress),))
+        bench = Bench(installed(staff))
+        effects = [*bench.keys(STAFF_PIN), *bench.wait(20)]
+        return [effect for effect in effects if not isinstance(effect, Record)]
+
+    assert seen(True) == seen(False)
+
+
 def listed(state: Any, since: int, until: int | None = None) -> Installed:
     return installed(grant(), posture=Posture(state=state, since=since, until=until))
 

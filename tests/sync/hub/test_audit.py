@@ -222,6 +222,14 @@ def test_the_command_says_intact_and_whether_signatures_were_checked(folder: Pat
     assert "NOT checked" not in signed.output
 
 
+def test_what_door_init_printed_is_a_key_file(folder: Path, door: DoorLog):
+    printed = folder / "unit-keys.json"
+    printed.write_bytes(canonical({"event_key": door.signing.verify_key.jwk(), "encrypt_key": {}}))
+    result = CliRunner().invoke(audit_cli.app, ["verify", str(folder / "log.jsonl"), "--key", str(printed)])
+    assert result.exit_code == 0
+    assert "NOT checked" not in result.output
+
+
 def test_the_command_names_the_damage(folder: Path, lines: list[bytes]):
     log = folder / "log.jsonl"
     log.write_bytes(b"".join(edited(lines, (line_of(3), 1, []))))
