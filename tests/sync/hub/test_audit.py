@@ -379,8 +379,8 @@ def test_without_a_purpose_an_export_names_nobody(store: LogStore):
 
 
 def test_every_edit_of_the_campaign_is_found_and_placed(lines: list[bytes], door: DoorLog, pytestconfig: pytest.Config):
-    """`./run edits --edits 10000` for the whole campaign. Placed: it is noticed at the first line that differs, or at one
-    of the next three statements."""
+    """`./run edits --edits 10000` for the whole campaign. Placed: it is noticed at the first line that differs, or at
+    one of the next three statements."""
     edits = pytestconfig.getoption("--edits")
     random = Random(6)
     for _ in range(edits):
