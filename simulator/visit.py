@@ -13,6 +13,7 @@ import json
 import resource
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ class Visit:
         self._seen: Json = {}
         self._guard = threading.Lock()
         self._over = threading.Event()
+        # The kernel ends our children with the thread that started them, so that thread must outlive a request.
+        self._plug = ThreadPoolExecutor(1, "plug")
 
     def start(self) -> None:
         """Begin to look."""
@@ -69,6 +72,7 @@ class Visit:
 
     def stop(self) -> None:
         self._over.set()
+        self._plug.shutdown()
 
     def news(self) -> Json:
         """Everything that can be seen now."""
@@ -114,16 +118,7 @@ class Visit:
 
     def power(self, on: bool) -> Json:
         """Pull the unit's plug, as a power cut does: SIGKILL, all at once. Or plug it in again."""
-        if on and not self._powered:
-            for process in self._processes():
-                process.start()
-            self._powered = True
-            if self._card_full:
-                self._limit_card()
-        elif not on:
-            self._powered = False
-            for process in self._processes():
-                process.kill()
+        self._plug.submit(self._switch_power, on).result()
         return {}
 
     def fill_card(self, full: bool) -> Json:
@@ -138,6 +133,18 @@ class Visit:
         """What the network tells the unit about the time. Raises ValueError."""
         self._clock.set(ahead_s, drift_ppm)
         return {}
+
+    def _switch_power(self, on: bool) -> None:
+        if on and not self._powered:
+            for process in self._processes():
+                process.start()
+            self._powered = True
+            if self._card_full:
+                self._limit_card()
+        elif not on:
+            self._powered = False
+            for process in self._processes():
+                process.kill()
 
     def _limit_card(self) -> None:
         pid = self._demo.controller.pid

@@ -138,6 +138,7 @@ function drawDoor() {
 }
 
 function drawTicket() {
+  if (chosen && !inHand()) return; // just made, and the news does not have it yet
   const made = inHand() ?? news.reservations?.at(-1);
   at("ticket").hidden = !made;
   if (!made) return;
