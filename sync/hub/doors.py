@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from controller.formats.errors import Refused
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.state import StateReport
-from sync.hub import lifecycle, rotation
+from sync.hub import forged_passes, lifecycle, rotation
 from sync.hub.apply import Change, apply_town
 from sync.hub.credentials import Minter
 from sync.hub.lists import ListKeeper
@@ -61,6 +62,20 @@ class DoorDesk:
         renewed = self.bench.run(now, work)
         self.bench.publish(renewed, now)
         return len(renewed)
+
+    def passes_used(self, door_id: str, credentials: Collection[str], now: int) -> set[str]:
+        """These passes opened the door by themselves. The ones this hub never issued; where there is one, the door's
+        group has a new key and its doors have new lists."""
+        forged: set[str] = set()
+
+        def work(minter: Minter) -> list[str]:
+            forged.clear()
+            forged.update(forged_passes.never_issued(minter, credentials))
+            return ListKeeper(minter).renew(forged_passes.rekey_group(minter, door_id)) if forged else []
+
+        renewed = self.bench.run(now, work)
+        self.bench.publish(renewed, now)
+        return forged
 
     def enrol(self, door_id: str, event_key: VerifyKey) -> None:
         """Register the key with which a door signs its log and its state. Raises Refused `not_found`."""

@@ -22,7 +22,7 @@ import queue
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,10 +43,11 @@ from controller.formats.jwe import decrypt, encrypt
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
-from sync.hub.collector import ReadBatch, read_batch
+from sync.hub.collector import Append, ReadBatch, read_batch
 from sync.hub.commands import CommandDesk
 from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReaders
+from sync.hub.forged_passes import passes_in
 from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.trust_shelf import TRUST, TrustShelf
@@ -108,6 +109,9 @@ class LinkService(Protocol):
 
     def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
         """A state report whose signature held. May raise Refused."""
+
+    def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
+        """Passes that opened by themselves; gives back the ones that were never issued."""
 
     def due(self, now: int, /) -> None:
         """Do what time has made due."""
@@ -350,10 +354,21 @@ class HubLink:
         if not batches:
             return
         answers = self._store.store(batches, int(self._clock()))
+        for batch, answer in zip(batches, answers, strict=True):
+            if isinstance(answer.placing, Append):
+                self._check_passes(batch.statement.door, passes_in(answer.placing.records))
         # The last receipt of a log says it all.
         receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers}
         for receipt in receipts.values():
             self._publish_receipt(receipt)
+
+    def _check_passes(self, door: str, credentials: set[str]) -> None:
+        """Alarm `forged_pass`: it is among the door's incidents, and the group's key is another one already."""
+        if not credentials:
+            return
+        for credential in sorted(self._service.passes_used(door, credentials, int(self._clock()))):
+            log.critical("%s was opened by pass %s, which was never issued: its group has a new key", door, credential)
+            self._store.refused(door, "forged_pass", int(self._clock()))
 
     def _publish_receipt(self, receipt: Receipt) -> None:
         sealed = seal(canonical(receipt), RECEIPT_TYP, self._receipt_key)

@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -115,6 +115,9 @@ class Service:
 
     def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
         self.reports.append(report)
+
+    def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
+        return set()
 
     def due(self, now: int, /) -> None:
         self.dues += 1
