@@ -66,13 +66,15 @@ class LinkSession:
     def next_batch(self) -> SendBatch | None:
         """The batch to send now, if any: an empty one takes the last one back from an agent that would repeat it for
         ever. Raises StorageFault."""
-        collector = self.trust.collect_key(self._door) if self.trust else None
-        if self._in_flight is not None or collector is None:
-            # Movements leave this unit encrypted or not at all.
+        if self._in_flight is not None:
             return None
         after = self._log.acknowledged.seq
-        batch = self._log.batch(after, self._signer) if self._log.end.seq > after else None
-        if batch is not None:
+        if self._log.end.seq > after:
+            collector = self.trust.collect_key(self._door) if self.trust else None
+            # Movements leave this unit encrypted or not at all.
+            batch = self._log.batch(after, self._signer) if collector is not None else None
+            if batch is None or collector is None:
+                return None
             self._in_flight, body = batch
             self._agent_holds = True
             return SendBatch(last=self._in_flight, body=encrypt(body, BATCH_TYP, collector))

@@ -1,7 +1,7 @@
 """The door's verdicts against an oracle that was written from the rules alone (R002-12: no false accept, no false
 refusal).
 
-`ZS_ORACLE_CASES` and `ZS_ORACLE_SEED` ask for more, or for others: 100,000 cases take about ten seconds.
+`ZS_ORACLE_CASES` and `ZS_ORACLE_SEED` ask for more, or for others; 100,000 cases take about ten seconds.
 """
 
 import os
@@ -11,7 +11,7 @@ from controller.decide import Installed, Moment, PinPresented, QrPresented, Verd
 from controller.formats.reasons import Reason
 from tests.oracle.decide_oracle import Case, Opinion, cases, judge
 
-CASES = int(os.environ.get("ZS_ORACLE_CASES", "20000"))
+CASES = int(os.environ.get("ZS_ORACLE_CASES", "100000"))
 SEED = int(os.environ.get("ZS_ORACLE_SEED", "1"))
 
 

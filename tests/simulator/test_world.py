@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller import decide as decide_module
 from controller import door as door_module
 from controller import eventlog, pin_tries
 from controller.decide import Verdict
@@ -95,7 +96,7 @@ def _found(days: float = 40, severity: float = 1.0) -> str:
 
 
 def test_a_window_ignored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = door_module.decide
+    right = decide_module.decide
 
     def careless(*args: object, **more: object) -> Verdict:
         verdict = right(*args, **more)  # type: ignore[arg-type]
