@@ -101,7 +101,7 @@ def test_a_visit_by_qr(page):
 
 def test_too_early_says_from_when(page):
     reserve(page, "1440")
-    page.wait_for_function("!news.hardware.showing")
+    page.wait_for_function("!news.hardware.showing && !news.hardware.relay")
     page.click("#hold-qr")
     state(page, "refused")
     assert "Te vroeg" in screen(page).locator("#headings").inner_text()
