@@ -26,7 +26,8 @@ def keep(demo: Demo, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     hub = str(demo.folders.hub)
     keep_logs(demo, folder)
-    shutil.copy(demo.folders.door / "door.pub.jwk", folder)
+    printed = parse_object((demo.folders.door / "unit-keys.json").read_bytes(), "unit-keys.json")
+    (folder / "door.pub.jwk").write_bytes(canonical(printed["event_key"]))
     (folder / "keys").mkdir(mode=0o700, exist_ok=True)
     for name in KEYS:
         source = demo.folders.hub / "keys" / f"{name}.jwk"

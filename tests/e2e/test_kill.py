@@ -138,5 +138,5 @@ def test_the_relay_is_never_on_for_longer_than_its_lease(pulses_by_life):
 def test_the_hubs_copy_proves_itself(demo, hub_records):
     log = str(demo.folders.root / "log.jsonl")
     demo.run("audit", "export", "--hub", str(demo.folders.hub), "--door", DOOR, "--out", log)
-    said = demo.run("audit", "verify", log, "--key", str(demo.folders.door / "door.pub.jwk"))
+    said = demo.run("audit", "verify", log, "--key", str(demo.folders.door / "unit-keys.json"))
     assert f"intact: {len(hub_records)} records" in said
