@@ -205,7 +205,7 @@ class Booted:
     def __init__(self, root: Root) -> None:
         alone = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup"]
         self._outside = subprocess.Popen([*alone, "sh", "-c", BOOT, "sh", root.path], stdout=subprocess.DEVNULL)
-        until(lambda: self._children() and "running" in self.run("systemctl is-system-running || echo running"))
+        until(lambda: self._children() and self.run("systemctl is-system-running").strip() in {"running", "degraded"})
 
     def _children(self) -> list[str]:
         pid = self._outside.pid
