@@ -110,8 +110,8 @@ class _Incident(Base):
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a batch, and the receipt to sign, which always names what is held: after a gap the door sends again
-    from there; after a fork it learns that another history was first, and starts a log of another name."""
+    """What became of a batch, and the receipt to sign, which always names what is held: after a gap the door sends
+    again from there; after a fork it learns that another history was first, and starts a log of another name."""
 
     placing: Placing
     receipt: Receipt

@@ -6,7 +6,24 @@ import json
 from random import Random
 from typing import Any
 
-ODD: tuple[object, ...] = (None, True, False, 0, -1, 1 << 53, 1e400, 1.5, "", "\u0000", "ä" * 50, "ZS1:", [], {}, [[]], "9" * 400)
+ODD: tuple[object, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1 << 53,
+    1e400,
+    1.5,
+    "",
+    "\u0000",
+    "ä" * 50,
+    "ZS1:",
+    [],
+    {},
+    [[]],
+    "9" * 400,
+)
 
 
 def bent_bytes(data: bytes, random: Random) -> bytes:
