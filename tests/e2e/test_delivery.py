@@ -12,7 +12,7 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,6 +60,9 @@ class Service:
 
     def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
         """Nobody asks."""
+
+    def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
+        return set()
 
     def due(self, now: int, /) -> None:
         """Nothing is."""
