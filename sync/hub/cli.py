@@ -32,6 +32,7 @@ from sync.hub.keys_cli import read_file
 from sync.hub.service import Service
 from sync.hub.settings import Settings, read_settings
 from sync.hub.town import read_town
+from sync.hub.trust_reach import enter_epoch
 from sync.hub.trust_shelf import TRUST, TrustShelf
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
@@ -121,8 +122,9 @@ def trust(
 ) -> None:
     """Take in a signed trust document; doors hear of it within a minute."""
     with refusals():
-        folder = read_settings(hub).folders.keys / TRUST
-        step = TrustShelf(folder).add(read_file(document, trust_step.DOCUMENT_BYTES))
+        opened = open_hub(hub)
+        step = TrustShelf(opened.settings.folders.keys / TRUST).add(read_file(document, trust_step.DOCUMENT_BYTES))
+        enter_epoch(opened.sessions, step.trust.epoch)
     typer.echo(f"version {step.trust.version}, named {step.hash}")
 
 
@@ -159,6 +161,7 @@ def add_door(
         unit = UnitKeys.parse(read_file(keys, FILE_BYTES), str(keys))
         opened = open_hub(hub)
         readers = DoorReaders(opened.sessions)
+        enter_epoch(opened.sessions, TrustShelf(opened.settings.folders.keys / TRUST).needed().trust.epoch)
         made = enrol_door(opened.service, readers, opened.settings, door, unit, out, datetime.now(UTC))
         for path in made:
             typer.echo(str(path))

@@ -1,14 +1,14 @@
-"""How many doors a change of the trust document concerns."""
+"""What a change of the trust document means for the hub's lists."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from controller.formats.envelope import key_id
-from sync.hub.database import open_database
-from sync.hub.models import DoorList
+from sync.hub.database import Sessions, open_database
+from sync.hub.models import Door, DoorList
 from sync.hub.settings import read_settings
 
 
@@ -18,3 +18,11 @@ def doors_with_list(hub: Path, kid: str) -> tuple[int, int]:
     with sessions.begin() as session:
         signers = [key_id(envelope) for envelope in session.scalars(select(DoorList.envelope))]
     return len(signers), signers.count(kid)
+
+
+def enter_epoch(sessions: Sessions, epoch: int) -> None:
+    """From now on every list carries this key epoch. Those that carry another are due at once: doors take no other."""
+    with sessions.begin() as session:
+        behind = list(session.scalars(select(Door.id).where(Door.epoch != epoch)))
+        session.execute(update(Door).where(Door.id.in_(behind)).values(epoch=epoch))
+        session.execute(update(DoorList).where(DoorList.door.in_(behind)).values(refresh_after=0))
