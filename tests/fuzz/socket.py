@@ -44,6 +44,8 @@ def fuzz(n: int, seed: int, tell: Callable[[int], None]) -> Outcome:
         unit = WiredUnit(folder, "")
         try:
             unit.start()
+            # Here everything there is to hear has been said before a turn begins, so no turn needs to wait for more.
+            vars(unit.runner)["_timeout_s"] = lambda: 0.0
             for count in range(n):
                 outcome.count(_converse(unit, folder / "run", random))
                 if count % STILL_THERE_EVERY == 0:
