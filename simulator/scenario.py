@@ -15,8 +15,9 @@ else in it.
     => 10:31:01 door-1 refused unknown_code
 
 A line that begins with a time is done at that time (UTC, `d2 09:00` is the second day; the first begins at 07:00). The
-`=>` lines are the events that must happen, in this order, at these times (two seconds either way), and no others but
-`boot`, `list` and `clock`, which need not be named. A name behind the kind is a reason, or the booking it belongs to.
+`=>` lines are the events that must happen, in this order, at these times (two seconds either way, or as many as `~60`
+behind the time allows), and no others but `boot`, `list` and `clock`, which need not be named. A name behind the kind is
+a reason, or the booking it belongs to.
 
 | verb | arguments |
 |---|---|
@@ -47,9 +48,9 @@ from simulator.world import START_MS, World
 
 DAY_MS = 86_400_000
 FIRST_MIDNIGHT_MS = START_MS - START_MS % DAY_MS
-TOLERANCE_MS = 2_000
+TOLERANCE_S = 2
 UNNAMED = {"boot", "list", "clock"}
-TIME = r"(?:d(?P<day>\d+)\s+)?(?P<h>\d\d):(?P<m>\d\d)(?::(?P<s>\d\d))?"
+TIME = r"(?:d(?P<day>\d+)\s+)?(?P<h>\d\d):(?P<m>\d\d)(?::(?P<s>\d\d))?(?:~(?P<about>\d+))?"
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "y": 365 * DAY_MS}
 
 
@@ -72,6 +73,7 @@ class Expected:
     door: str
     kind: str
     name: str | None
+    about_s: int
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,12 @@ def parse(text: str) -> Scenario:
         if line.startswith("doors "):
             doors = int(line.split()[1])
         elif line.startswith("=>"):
-            at_ms, rest = _time(line[2:].strip(), number)
+            at_ms, about_s, rest = _time(line[2:].strip(), number)
             if len(rest) not in {2, 3}:
                 raise Refused("bad_scenario", f"line {number}", "wants: => TIME DOOR KIND [NAME]")
-            expected.append(Expected(number, at_ms, rest[0], rest[1], rest[2] if len(rest) == 3 else None))
+            expected.append(Expected(number, at_ms, rest[0], rest[1], rest[2] if len(rest) == 3 else None, about_s))
         else:
-            at_ms, rest = _time(line, number)
+            at_ms, _, rest = _time(line, number)
             if not rest:
                 raise Refused("bad_scenario", f"line {number}", "a time and nothing to do")
             actions.append(Action(number, at_ms, rest[0], tuple(rest[1:])))
@@ -150,19 +152,19 @@ def clock(at_ms: int) -> str:
 
 def _fits(wanted: Expected, came: Happened) -> bool:
     return (
-        abs(wanted.at_ms - came.at_ms) <= TOLERANCE_MS
+        abs(wanted.at_ms - came.at_ms) <= wanted.about_s * 1000
         and (wanted.door, wanted.kind) == (came.door, came.kind)
         and (wanted.name is None or wanted.name in came.names)
     )
 
 
-def _time(line: str, number: int) -> tuple[int, list[str]]:
+def _time(line: str, number: int) -> tuple[int, int, list[str]]:
     found = re.match(TIME, line)
     if found is None:
         raise Refused("bad_scenario", f"line {number}", "begins with no time")
     seconds = int(found["h"]) * 3600 + int(found["m"]) * 60 + int(found["s"] or 0)
     at_ms = FIRST_MIDNIGHT_MS + (int(found["day"] or 1) - 1) * DAY_MS + seconds * 1000
-    return at_ms, line[found.end() :].split()
+    return at_ms, int(found["about"] or TOLERANCE_S), line[found.end() :].split()
 
 
 def _offset(word: str) -> int | None:

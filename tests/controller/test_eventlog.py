@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from controller.draft import Draft
-from controller.eventlog import DAY_S, HELD_RECORDS, EventLog, LogEnd, StorageFault
+from controller.eventlog import DAY_S, HELD_RECORDS, EventLog, StorageFault
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_nested
 from controller.formats.event import (
@@ -25,6 +25,7 @@ from controller.formats.event import (
     parse_statement,
 )
 from controller.formats.jwk import make_key
+from controller.log_rows import LogEnd
 from tests.controller.worlds import NOON, PIN, Bench, records
 
 KEY = make_key()

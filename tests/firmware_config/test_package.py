@@ -279,8 +279,8 @@ def test_a_controller_that_dies_or_hangs_comes_back(how, booted):
 
 def test_a_release_whose_controller_does_not_stay_up_is_taken_back_while_the_door_runs(booted, root, package, tmp_path):
     damage = "echo 'raise SystemExit(1)' | tee lib/python*/site-packages/controller/runner.py"
-    shutil.copy(variant(package, "0.1.3", tmp_path, damage), root.path / "root/0.1.3.deb")
-    said = booted.run("dpkg -i /root/0.1.3.deb")
+    shutil.copy(variant(package, "0.1.3", tmp_path, damage), root.path / "srv/0.1.3.deb")
+    said = booted.run("dpkg -i /srv/0.1.3.deb")
     assert "the release before it is in use again" in said, said
     until(lambda: booted.controller()["ActiveState"] == "active")
     assert booted.run("readlink /opt/zaalsleutel/current").strip() == "previous"
@@ -288,8 +288,8 @@ def test_a_release_whose_controller_does_not_stay_up_is_taken_back_while_the_doo
 
 
 def test_an_upgrade_while_the_door_runs(booted, root, package, tmp_path):
-    shutil.copy(variant(package, "0.1.4", tmp_path), root.path / "root/0.1.4.deb")
-    said = booted.run("dpkg -i /root/0.1.4.deb && readlink -f /opt/zaalsleutel/current")
+    shutil.copy(variant(package, "0.1.4", tmp_path), root.path / "srv/0.1.4.deb")
+    said = booted.run("dpkg -i /srv/0.1.4.deb && readlink -f /opt/zaalsleutel/current")
     assert said.splitlines()[-1] == "/opt/zaalsleutel/releases/0.1.4", said
     assert booted.controller()["ActiveState"] == "active"
     assert booted.run("cat /var/lib/zaalsleutel/marker").strip() == "kept"
