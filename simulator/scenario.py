@@ -16,8 +16,8 @@ else in it.
 
 A line that begins with a time is done at that time (UTC, `d2 09:00` is the second day; the first begins at 07:00). The
 `=>` lines are the events that must happen, in this order, at these times (two seconds either way, or as many as `~60`
-behind the time allows), and no others but `boot`, `list` and `clock`, which need not be named. A name behind the kind is
-a reason, or the booking it belongs to.
+behind the time allows), and no others but `boot`, `list` and `clock`, which need not be named. A name behind the kind
+is a reason, or the booking it belongs to.
 
 | verb | arguments |
 |---|---|
