@@ -141,6 +141,8 @@ class World:
             call()
             self._check_touched()
         self.now_ms = end_ms
+        for door in self.doors.values():
+            self._must("no_pin_in", invariants.no_pin_in(self.hub.pins, door.disk.everything()))
         self.report.hash = self._digest.hexdigest()
         self.report.weather = Counter(self.weather.counts)
         return self.report
