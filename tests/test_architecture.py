@@ -96,7 +96,7 @@ EDGE: dict[str, tuple[str, ...]] = {
     "lgpio": ("hal.*",),
     "osdp": ("hal.keypad_osdp",),
     "picamera2": ("hal.camera_picamera2",),
-    "serial": ("hal.keypad_*", "hal.qr_*"),
+    "serial": ("hal.serial_line", "hal.keypad_osdp"),
     "cv2": ("hal.camera_*", "controller.camera.*", "simulator.*"),
     "zxingcpp": ("controller.camera.*",),
     "numpy": ("hal.camera_*", "hal.ports", "controller.camera.*", "simulator.*"),

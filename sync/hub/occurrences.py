@@ -12,7 +12,7 @@ hemisphere (R002-21).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, get_args
@@ -34,7 +34,19 @@ MAX_WINDOWS = 400
 MAX_LONG_WINDOWS = 750
 """Windows of a long-term reservation: every day of 24 months."""
 
+LONGEST_MONTHS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1))
 FREQUENCIES = ("FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY")
+
+
+def names_a_day(months: Iterable[int], days: Iterable[int]) -> bool:
+    """Whether any of these days of the month (negative: from its end) is in any of these months; none given means
+    all. A rule that names 30 February would be looked for until the year 9999."""
+    within, wanted = list(months) or list(LONGEST_MONTHS), list(days) or [1]
+    return any(1 <= abs(day) <= LONGEST_MONTHS.get(month, 0) for month in within for day in wanted)
+
+
+def _numbers(part: str | None) -> list[int]:
+    return [int(number) for number in part.split(",")] if part else []
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,9 @@ class Series:
         if "COUNT=" not in rule and "UNTIL=" not in rule:
             raise Refused("bad_request", "series.rrule", "ends: give COUNT or UNTIL")
         try:
+            parts = dict(part.split("=", 1) for part in rule.split(";"))
+            if not names_a_day(_numbers(parts.get("BYMONTH")), _numbers(parts.get("BYMONTHDAY"))):
+                raise Refused("bad_request", "series.rrule", "names no day that there is")
             # UNTIL with a Z is an instant; the rule is expanded in local time, so the letter is dropped.
             repeated = rrulestr(rule.replace("Z", ""), dtstart=start)
             found = list(itertools.islice(repeated, MAX_WINDOWS + len(self.exdates) + 1))

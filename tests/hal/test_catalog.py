@@ -36,7 +36,8 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "serial", None)
-    monkeypatch.delitem(sys.modules, "hal.keypad_serial", raising=False)
+    for module in ("hal.keypad_serial", "hal.serial_line"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(DriverUnavailable, match="serial"):
         catalog.driver("keypad", "serial")
 

@@ -28,6 +28,7 @@ from controller.formats.errors import Refused
 from sync.hub.adapters.entry import Entry, Rejected, as_ref, rejected, window
 from sync.hub.adapters.places import Places
 from sync.hub.issuer import GrantState
+from sync.hub.occurrences import names_a_day
 
 EVENTS_MAX = 5_000
 EVENT = "event"
@@ -44,7 +45,6 @@ STATES: Mapping[str, GrantState] = {
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 ENDS = frozenset({"UNTIL", "COUNT"})
 RULE_PARTS = ENDS | {"FREQ", "INTERVAL", "WKST", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS"}
-LONGEST_MONTHS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1))
 OCCURRENCES_MAX = 20_000
 """Where the search for occurrences ends: a daily event of fifty years."""
 
@@ -205,9 +205,7 @@ def _check_rule(rule: Any) -> None:
         raise Refused("bad_request", "RRULE", f"only {', '.join(sorted(RULE_PARTS))} are understood")
     if "BYSETPOS" in rule and rule["FREQ"][0] not in ("MONTHLY", "YEARLY"):
         raise Refused("bad_request", "RRULE", "BYSETPOS goes with FREQ=MONTHLY or YEARLY")
-    months = [int(month) for month in rule.get("BYMONTH", range(1, 13))]
-    days = [abs(int(day)) for day in rule.get("BYMONTHDAY", [1])]
-    if not any(1 <= day <= LONGEST_MONTHS.get(month, 0) for month in months for day in days):
+    if not names_a_day(map(int, rule.get("BYMONTH", [])), map(int, rule.get("BYMONTHDAY", []))):
         raise Refused("bad_request", "RRULE", "names no day that there is")
 
 

@@ -53,6 +53,7 @@ def test_an_exception_is_left_out_and_until_is_inclusive():
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY"),
         Series("2026-09-07T20:00", "2026-09-07T22:00", f"FREQ=DAILY;COUNT={MAX_WINDOWS + 1}"),
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=SECONDLY;COUNT=3"),
+        Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=1"),
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=x"),
         Series("2026-09-07T20:00+02:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=2"),
         Series("2026-09-07T20:00", "2026-09-07T20:00", "FREQ=WEEKLY;COUNT=2"),
