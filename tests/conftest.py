@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("campaigns")
     group.addoption("--edits", type=int, default=500, help="random edits of an exported log")
     group.addoption("--events", type=int, default=5_000, help="events of the long log that is verified")
+    group.addoption("--kills", type=int, default=10, help="SIGKILLs of the controller while somebody enters")
     group.addoption("--images", type=int, default=600, help="disk images after a power cut that are looked at")
 
 
