@@ -9,6 +9,7 @@ import pytest
 
 from controller.display import server
 from controller.display.screen import SoundName, State
+from hal.sound_gpio import BREAK_MS, RHYTHMS
 
 PAGE = Path(server.__file__).parent / "page"
 CSS = (PAGE / "page.css").read_text("utf-8")
@@ -61,10 +62,19 @@ def test_the_smallest_text_is_nine_millimetres_high_on_seven_inches():
     assert SCREEN_SHORT_SIDE_MM * text_vmin / 100 * CAPITAL_OF_FONT >= 9
 
 
-def test_sounds_are_told_apart_by_number_and_by_direction():
+def test_a_sound_has_the_rhythm_of_the_buzzer_so_that_it_means_the_same_everywhere():
     assert set(SOUNDS) == set(get_args(SoundName))
+    for name, tones in SOUNDS.items():
+        heard: list[tuple[bool, int]] = []
+        for hertz, seconds in tones:
+            on, ms = bool(hertz), round(seconds * 1000)
+            # Tones that follow each other without a rest are one sound.
+            heard[-1:] = [(on, heard[-1][1] + ms)] if heard and heard[-1][0] == on else [*heard[-1:], (on, ms)]
+        assert heard == [step for step in RHYTHMS[name].steps if step != (False, BREAK_MS)], name
+
+
+def test_sounds_are_told_apart_by_direction_too():
     tones = {name: [hertz for hertz, _ in sound if hertz] for name, sound in SOUNDS.items()}
-    assert len({len(sound) for name, sound in tones.items() if name != "wait"}) == 3
     assert tones["granted"] == sorted(set(tones["granted"]))
     assert tones["refused"] == sorted(set(tones["refused"]), reverse=True)
     assert len(set(tones["wait"])) == 1
