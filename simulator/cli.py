@@ -23,11 +23,13 @@ from controller.formats.errors import Refused
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient, HubRefused, booking, code
+from simulator.soak_cli import soak
 from simulator.whereabouts import NoDemo, Whereabouts, find
 from simulator.world_cli import register
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The demo, the people at its door, whole worlds.")
 register(app)
+app.command()(soak)
 console = Console()
 
 Directory = Annotated[Path | None, typer.Option(help="The demo's folder, where several run.")]

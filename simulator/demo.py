@@ -30,6 +30,7 @@ from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient
 from simulator.pins import SOCKET_VARIABLE
 from simulator.processes import LOG_LINES, Child, Processes, run_to_end
+from simulator.tap import RIGHTS, Tap
 from simulator.virtual_clock import FILE_VARIABLE
 from simulator.whereabouts import Whereabouts
 
@@ -55,6 +56,7 @@ class Demo:
     camera: Child
     agent: Child
     display: Child
+    tap: Tap
 
     def __init__(self, directory: Path, rules: Rules) -> None:
         """Raises PathTooLong."""
@@ -62,6 +64,7 @@ class Demo:
         self._rules = rules
         self._processes = Processes(self.folders.logs)
         self._connected: HardwareClient | None = None
+        self._tap: Tap | None = None
         self._broker_port = broker.free_port()
         self._http_port = broker.free_port()
         self.display_port = broker.free_port()
@@ -74,6 +77,8 @@ class Demo:
     ) -> None:
         if self._connected is not None:
             self._connected.close()
+        if self._tap is not None:
+            self._tap.close()
         self._processes.stop()
 
     def start(self, tell: Callable[[str], None]) -> None:
@@ -103,6 +108,10 @@ class Demo:
     def check(self) -> None:
         """Raises ChildDied when a process has gone."""
         self._processes.check()
+
+    def pids(self) -> dict[str, int]:
+        """The process of each child by its name."""
+        return self._processes.pids()
 
     def restart_controller(self) -> None:
         """Start the controller after it was killed and wait until it answers."""
@@ -151,9 +160,11 @@ class Demo:
         self.ceremony.first()
 
     def _start_broker(self) -> None:
-        file = broker.write_configuration(self.folders.broker, self.folders.hub / "tls", self._broker_port)
+        file = broker.write_configuration(self.folders.broker, self.folders.hub / "tls", self._broker_port, RIGHTS)
         self._processes.start("broker", broker.command(file))
         self.wait_until(lambda: broker.answers(self._broker_port), START_S, "the broker to listen")
+        self.tap = self._tap = Tap(self.folders.hub / "tls", self._broker_port, self.folders.traffic)
+        self.wait_until(lambda: self.tap.listening, START_S, "the listener at the broker")
 
     def _start_hub(self) -> None:
         self._processes.start("hub", [*COMMAND, "hub", "serve", "--hub", str(self.folders.hub)])

@@ -53,6 +53,11 @@ class Child:
             raise ValueError(f"{self.name} was not started")
         return self._process.pid
 
+    @property
+    def started(self) -> bool:
+        """Whether it is meant to run."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, its output added to the log."""
         with self.log.open("ab") as log:
@@ -121,6 +126,10 @@ class Processes:
         """Raises ChildDied when any child has gone that should be there."""
         for child in self._children:
             child.check()
+
+    def pids(self) -> dict[str, int]:
+        """The process of each child that is meant to run, by its name."""
+        return {child.name: child.pid for child in self._children if child.started}
 
     def wait_until(self, come_true: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for something that our children bring about. OSError counts as not yet: nobody answers so far.
