@@ -12,6 +12,7 @@ import pytest
 
 from simulator.demo import Demo
 from simulator.demo_files import Rules
+from simulator.stream import decode_picture, scene
 from simulator.virtual_door import VirtualDoorPage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -34,11 +35,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualDoorPage]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser_kind() -> Iterator[Any]:
     with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="module")
+def browser(browser_kind: Any) -> Iterator[Any]:
+    browser = browser_kind.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -97,6 +103,33 @@ def test_a_visit_by_qr(page):
     page.click("#hold-qr")
     enter(page)
     page.wait_for_function("news.door_log.at(-1).kind == 'in' || news.door_log.some((r) => r.credential == 'qr')")
+
+
+@pytest.fixture
+def webcam(site, browser_kind, tmp_path) -> Iterator[Any]:
+    """The page in a browser whose camera films the QR of the reservation made last."""
+    film = tmp_path / "visitor.mjpeg"
+    made = site.visit.reserve(start_min=0, minutes=60)
+    frame = scene(decode_picture(site.visit.picture(made["ref"])))
+    film.write_bytes(frame * 3)
+    args = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    browser = browser_kind.launch(executable_path=CHROMIUM, args=["--no-sandbox", *args])
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, bypass_csp=True, permissions=["camera"])
+    yield context.new_page()
+    browser.close()
+
+
+def test_a_visit_with_the_visitors_own_camera(site, webcam):
+    webcam.set_default_timeout(SOON_MS)
+    webcam.goto(site.url)
+    webcam.wait_for_function("news.status?.linked && news.reservations?.at(-1)?.state == 'applied'")
+    webcam.click("#webcam")
+    webcam.locator("#video").wait_for(state="visible")
+    enter(webcam)
+    webcam.wait_for_function("news.door_log.findLast((record) => record.kind == 'granted').credential == 'qr'")
+    webcam.click("#webcam")
+    webcam.locator("#video").wait_for(state="hidden")
+    webcam.wait_for_function("!news.hardware.showing")
 
 
 def test_too_early_says_from_when(page):
