@@ -6,16 +6,18 @@
     door.deadline_ms(now)                     # when to call step(Tick(), …) at the latest
 
 No clock, no disk, no pins, no randomness. The parts it is made of: `keypad_entry` (what is typed), `pin_tries` (the
-bucket), `decide` (the verdict), `passage` (who went through), `throttle` (one record a minute for what repeats).
+bucket), `decide` (the verdict), `leaf` (who went through), `journal` (what is written down), `alarms` (the faults).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from controller import drafts, remote
+from controller.alarms import Alarms
+from controller.answer import Answer
 from controller.decide import Installed, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.door_events import (
     ClockNoted,
@@ -24,7 +26,6 @@ from controller.door_events import (
     Event,
     ExitPressed,
     FaultChanged,
-    Hold,
     Keep,
     Kept,
     KeyPressed,
@@ -35,7 +36,6 @@ from controller.door_events import (
     Now,
     PinDerived,
     QrRead,
-    Record,
     Refusal,
     Release,
     Released,
@@ -49,21 +49,19 @@ from controller.formats.code_list import Policy
 from controller.formats.command import Command
 from controller.formats.errors import Refused
 from controller.formats.reasons import Reason
+from controller.holding import Holding
+from controller.journal import Journal
 from controller.keypad_entry import ATTENDED, SIGN_OUT, Entry
 from controller.keypads import Keypads
+from controller.leaf import LEGACY, Leaf
 from controller.memory import Memory
-from controller.passage import Entrant, Passage, attribution
+from controller.passage import Entrant
 from controller.pin_tries import PinTries
 from controller.posture import Posture
 from controller.presentation import Presentations
-from controller.throttle import Throttle
 
-SHOWN_MS = 5_000  # how long an answer stays before the door looks idle again
 INSIDE_AFTER_S = 4 * 3600  # after this long past the window's end nobody is thought to be inside any more
 ATTENDED_MAX_S = 12 * 3600  # R004-30
-LEGACY, FIRE = "legacy_opened", "fire"
-LEAF_ALARMS = frozenset({"forced", "held_open"})
-LEGACY_MS = 10_000  # how long after the badge reader's contact moved an opening is that badge's
 STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 
 
@@ -90,38 +88,42 @@ class _Undo:
     gave_back: bool
 
 
-@dataclass
-class _Answer:
-    show: Show = field(default_factory=lambda: Show("idle"))
-    until_ms: int | None = None
-    at_s: int = 0
-
-
 class Door:
     """All state of one door. `installed` is the list in force, `memory` what survives a power cut."""
 
     def __init__(self, setup: Setup, memory: Memory, installed: Installed | None, now: Now, leaf_open: bool) -> None:
         self.setup = setup
         self.installed = installed
-        self.memory = memory
-        self.faults: set[str] = set()
+        self._journal = Journal(memory)
+        self._alarms = Alarms()
         self._keypads = Keypads(setup.readers)
-        self._throttle = Throttle()
         self._presentations = {side: Presentations() for side in (False, True)}  # outside and inside
-        self._legacy_ms: int | None = None
         self._undo: _Undo | None = None
-        self._holding = False
-        self._answer = _Answer()
+        self._holding = Holding(self._journal)
+        self._answer = Answer()
         policy = self.policy
         self._tries = PinTries(memory.tries, now.mono_ms, policy.pin_tries, policy.pin_refill_s)
-        self._passage = Passage(
+        self._leaf = Leaf(
+            self._journal,
+            self._alarms,
+            policy,
+            now,
+            contact=setup.contact,
             handle_sensed=setup.handle_sensed,
-            leaf_open=leaf_open,
-            now_ms=now.mono_ms,
-            held_open_ms=policy.held_open_s * 1000,
+            open=leaf_open,
         )
 
     # ---- what others may look at
+
+    @property
+    def memory(self) -> Memory:
+        """What survives a power cut."""
+        return self._journal.memory
+
+    @property
+    def faults(self) -> set[str]:
+        """The faults that are there now."""
+        return self._alarms.faults
 
     @property
     def policy(self) -> Policy:
@@ -129,7 +131,7 @@ class Door:
 
     @property
     def shown(self) -> Show:
-        return self._answer.show
+        return self._answer.shown
 
     @property
     def shown_at_s(self) -> int:
@@ -152,13 +154,13 @@ class Door:
         return None if back_ms is None else -(-(back_ms - now.mono_ms) // 1000)
 
     def posture(self, now: Now) -> Posture:
-        return self.memory.posture.at(now.utc_s, now.trusted)
+        return self._holding.posture(now)
 
     def deadline_ms(self, now: Now) -> int | None:
         """The monotonic instant at which `Tick` has something to do, None when only an event can."""
         candidates = [
-            self._passage.deadline_ms,
-            self._throttle.deadline_ms,
+            self._leaf.deadline_ms,
+            self._journal.deadline_ms,
             self._answer.until_ms,
             self._keypads.deadline_ms,
         ]
@@ -185,13 +187,13 @@ class Door:
             records.append(drafts.unconfirmed(self.memory.pulse_at_ms))
         self.memory.pulse_at_ms = None
         # The tries too: a bucket that was unreadable and counts as empty must still be empty after the next start.
-        effects: list[Effect] = [self._record(records, self.memory.changed_tries())]
-        given = self._listed_posture()
+        effects: list[Effect] = [self._journal.record(records, self.memory.changed_tries())]
+        given = self._holding.listed(self.installed)
         if given is not None:
             # The power went after the list was on disk and before its posture was, or what was kept is lost.
             effects += self._set_posture(given, now, "list")
         else:
-            effects += self._hold(self.posture(now).state == "unlocked")
+            effects += self._holding.hold(self.posture(now).state == "unlocked")
         return [*effects, Show("idle")]
 
     def step(self, event: Event, now: Now) -> list[Effect]:
@@ -205,36 +207,36 @@ class Door:
             case PinDerived():
                 effects += self._pin_derived(event, now)
             case LeafMoved():
-                effects += self._leaf_opened(now) if event.open else self._leaf_closed(now)
+                effects += self._leaf_moved(event, now)
             case ExitPressed():
-                effects += self._exit_pressed(now)
+                effects += self._leaf.exit_pressed(now)
             case ListInstalled():
                 effects += self._list_installed(event.installed, now)
             case ListRefused():
-                effects += self._note(Draft("list", event.reason, detail={"version": event.version}), now)
+                effects += self._journal.note(Draft("list", event.reason, detail={"version": event.version}), now)
             case CommandGiven():
                 effects += self._commanded(event.command, now)
             case TrustTaken():
                 effects += self._trust_taken(event)
             case Refusal():
-                effects += self._note(
+                effects += self._journal.note(
                     Draft("command" if event.what == "command" else "trust", event.reason, detail={"what": event.what}),
                     now,
                 )
             case FaultChanged():
                 if event.fault == LEGACY:
-                    self._legacy_ms = now.mono_ms
-                effects += self._records(self._fault(event.fault, event.on))
+                    self._leaf.badge_read(now)
+                effects += self._journal.records(self._alarms.set(event.fault, event.on))
             case Released():
                 # Written down with the next record: a pulse of its own would be a third sync on the way in.
                 self.memory.pulse_at_ms = None
             case NotRecorded():
                 effects += self._not_recorded(now)
             case ClockNoted():
-                effects.append(self._record([Draft("clock", now.clock)]))
+                effects.append(self._journal.record([Draft("clock", now.clock)]))
             case StorageHealed():
                 lost = [Draft("loss", "storage", detail={"count": event.lost})] if event.lost else []
-                effects += self._records(lost + self._fault("log_degraded", False))
+                effects += self._journal.records(lost + self._alarms.set("log_degraded", False))
             case Tick():
                 pass
         return effects
@@ -243,21 +245,16 @@ class Door:
 
     def _time_passed(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
-        due = self._passage.time_over(now.mono_ms)
-        if any(draft.kind == "held_open" for draft in due):
-            due += self._fault("held_open", True)
-        due += self._throttle.due(now.mono_ms)
+        due = self._leaf.time_over(now) + self._journal.due(now)
         for fault, on in self._own_faults(now).items():
-            due += self._fault(fault, on)
+            due += self._alarms.set(fault, on)
         if self.memory.posture.over(now.utc_s, now.trusted):
             # It keeps its own date: an untrusted clock must not make this look newer than what comes next.
             effects += self._set_posture(Posture("controlled", self.memory.posture.since_s), now, "time")
-        effects += self._records(due)
+        effects += self._journal.records(due)
         for reader, entry in self._keypads.idle(now.mono_ms, self._pin_digits()):
             effects += self._entered(reader, entry, now)
-        if self._answer.until_ms is not None and now.mono_ms >= self._answer.until_ms:
-            self._answer = _Answer()
-            effects.append(self._answer.show)
+        effects += self._answer.time_over(now)
         return effects
 
     def _own_faults(self, now: Now) -> dict[str, bool]:
@@ -332,7 +329,7 @@ class Door:
     def _refuse(self, verdict: Verdict, now: Now) -> list[Effect]:
         wait = verdict.reason is Reason.LOCKED_OUT
         show = Show("wait" if wait else "refused", verdict.shown, verdict.opens_at)
-        return [*self._note(drafts.refused(verdict), now), *self._show(show, now)]
+        return [*self._journal.note(drafts.refused(verdict), now), *self._answer.give(show, now)]
 
     def _let_in(self, verdict: Verdict, now: Now) -> list[Effect]:
         assert verdict.grant and verdict.credential and verdict.via  # a granted verdict has them
@@ -341,21 +338,15 @@ class Door:
             verdict.grant, verdict.credential, verdict.via, (verdict.until_s or now.utc_s) + INSIDE_AFTER_S
         )
         self._note_undo(verdict.grant, verdict.via)
-        kept: Kept = {}
         self.memory.pulse_at_ms = now.utc_ms
-        records = [drafts.granted(verdict, self.setup.contact)]
-        if not self.setup.contact:
-            kept |= self.memory.went_in(entrant, now.utc_s)
-        else:
-            for gone_in in self._passage.let_in(entrant, now.mono_ms, policy.no_entry_s * 1000):
-                records.append(drafts.went_in(gone_in, "open"))
-                kept |= self.memory.went_in(gone_in, now.utc_s)
+        gone_in, kept = self._leaf.let_in(entrant, policy, now)
+        records = [drafts.granted(verdict, self.setup.contact), *gone_in]
         if verdict.via == "pin":
             kept |= self._give_back(now)
         return [
-            self._record(records, kept, opening_door=True),
+            self._journal.record(records, kept, opening_door=True),
             Release(policy.release_s),
-            *self._show(Show("granted"), now),
+            *self._answer.give(Show("granted"), now),
         ]
 
     def _sign_out(self, presented: PinPresented | QrPresented | None, now: Now) -> list[Effect]:
@@ -367,8 +358,8 @@ class Door:
         effects: list[Effect] = []
         if found is not None and found.grant.id in self.memory.inside:
             draft = drafts.signed_out(found.grant.id, found.credential, found.via)
-            effects.append(self._record([draft], self.memory.went_out(found.grant.id)))
-        return [*effects, *self._show(Show("granted", "signed_out"), now)]
+            effects.append(self._journal.record([draft], self.memory.went_out(found.grant.id)))
+        return [*effects, *self._answer.give(Show("granted", "signed_out"), now)]
 
     def _attended(self, verdict: Verdict, now: Now) -> list[Effect]:
         """`#1`: staff keep the door unlocked until their window ends, 12 h at most; again ends it."""
@@ -378,14 +369,13 @@ class Door:
             return self._refuse(replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
         if not verdict.granted:
             return self._refuse(verdict, now)
-        # What was done last is the newest, also where a list dates its posture a little ahead of this clock.
-        since_s = max(now.utc_s, self.memory.posture.since_s)
+        since_s = self._holding.next_since_s(now)
         if self.posture(now).state == "unlocked":
             posture = Posture("controlled", since_s)
         else:
             until_s = min(verdict.until_s or now.utc_s, now.utc_s + ATTENDED_MAX_S)
             posture = Posture("unlocked", since_s, until_s)
-        return [*self._set_posture(posture, now, "keypad", verdict), *self._show(Show("granted"), now)]
+        return [*self._set_posture(posture, now, "keypad", verdict), *self._answer.give(Show("granted"), now)]
 
     def _give_back(self, now: Now) -> Kept:
         self.memory.tries = self._tries.give_back(now.mono_ms)
@@ -393,57 +383,25 @@ class Door:
 
     def _note_undo(self, grant: str | None, via: str | None) -> None:
         """Note how things are before a record that may open the door."""
-        self._undo = _Undo(replace(self.memory), self._holding, grant, gave_back=via == "pin")
+        self._undo = _Undo(replace(self.memory), self._holding.on, grant, gave_back=via == "pin")
 
     def _not_recorded(self, now: Now) -> list[Effect]:
         """The newest record that opens the door could not be made: nobody was let in, so nobody is awaited, no use
         counts, and the PIN, which did not open, costs its try."""
         undo, self._undo = self._undo, None
         if undo is not None:
-            self.memory = undo.memory
-            self._holding = self._holding and undo.holding
+            self._journal.memory = undo.memory
+            self._holding.on = self._holding.on and undo.holding
             if undo.grant is not None:
-                self._passage.withdraw(undo.grant)
+                self._leaf.withdraw(undo.grant)
             if undo.gave_back and self._tries.left(now.mono_ms) > 0:
                 self.memory.tries = self._tries.take(now.mono_ms)
-        return self._show(Show("fault"), now)
+        return self._answer.give(Show("fault"), now)
 
-    # ---- the leaf
-
-    def _leaf_opened(self, now: Now) -> list[Effect]:
-        unlocked = self.posture(now).state == "unlocked"
-        entrants, other = self._passage.leaf_opened(now.mono_ms, self.policy.held_open_s * 1000, unlocked)
-        by_legacy = self._legacy_ms is not None and now.mono_ms - self._legacy_ms <= LEGACY_MS
-        if other is not None and by_legacy and (other.kind == "forced" or other.detail == {"by": "handle"}):
-            other = Draft("opened", detail={"by": "legacy"})
-        # Who leaves was inside before whoever comes in by the same opening.
-        if other is not None and other.kind == "out":
-            other = self._attributed(other, now)
-        records, kept = [], Kept()
-        for entrant in entrants:
-            records.append(drafts.went_in(entrant, "opened"))
-            kept |= self.memory.went_in(entrant, now.utc_s)
-        if other is not None:
-            records.append(other)
-        if other is not None and other.kind == "forced":
-            records += self._fault("forced", True)
-        return [self._record(records, kept)] if records else []
-
-    def _attributed(self, draft: Draft, now: Now) -> Draft:
-        return drafts.went_out(draft, *attribution(self.memory.inside, now.utc_s))
-
-    def _exit_pressed(self, now: Now) -> list[Effect]:
-        begins = self._passage.exit_pressed(now.mono_ms)
-        if self.setup.contact or not begins:
-            return []
-        # No contact will tell whether they went: the button itself is the OUT, as the grant itself is the IN.
-        draft = Draft("out", detail={"by": "button", "contact": "none"})
-        return [self._record([self._attributed(draft, now)])]
-
-    def _leaf_closed(self, now: Now) -> list[Effect]:
-        closed = self._passage.leaf_closed(now.mono_ms)
-        records = [closed] if closed else []
-        return self._records(records + self._fault("held_open", False) + self._fault("forced", False))
+    def _leaf_moved(self, event: LeafMoved, now: Now) -> list[Effect]:
+        if not event.open:
+            return self._leaf.closed(now)
+        return self._leaf.opened(self.policy, now, unlocked=self.posture(now).state == "unlocked")
 
     # ---- lists, postures, faults
 
@@ -454,8 +412,8 @@ class Door:
         self.memory.tries = self._tries.change_policy(now.mono_ms, policy.pin_tries, policy.pin_refill_s)
         forgotten = self.memory.forget_uses(set(installed.grants), now.utc_s)
         kept = forgotten | self.memory.changed_tries()
-        effects: list[Effect] = [self._record([drafts.list_in_force(installed)], kept)]
-        given = self._listed_posture()
+        effects: list[Effect] = [self._journal.record([drafts.list_in_force(installed)], kept)]
+        given = self._holding.listed(self.installed)
         return effects + self._set_posture(given, now, "list") if given else effects
 
     def _commanded(self, command: Command, now: Now) -> list[Effect]:
@@ -463,11 +421,11 @@ class Door:
         posture = self.posture(now)
         refused = remote.objection(command, posture, now.utc_s, now.trusted)
         if refused is not None:
-            return self._note(Draft("command", refused, detail={"verb": command.verb, "by": command.by}), now)
-        effects = self._records([drafts.commanded(command, len(self.faults))])
+            return self._journal.note(Draft("command", refused, detail={"verb": command.verb, "by": command.by}), now)
+        effects = self._journal.records([drafts.commanded(command, len(self.faults))])
         if command.verb == "release":
             return effects + self._let_in(remote.verdict(command), now)
-        wanted = remote.posture_after(command, max(now.utc_s, self.memory.posture.since_s))
+        wanted = remote.posture_after(command, self._holding.next_since_s(now))
         return effects + self._set_posture(wanted, now, "command") if wanted else effects
 
     def _trust_taken(self, event: TrustTaken) -> list[Effect]:
@@ -475,52 +433,9 @@ class Door:
         if event.list_lost is not None and self.installed is not None:
             records.append(Draft("list", event.list_lost, detail={"version": self.installed.list.version}))
             self.installed = None
-        return self._records(records)
-
-    def _listed_posture(self) -> Posture | None:
-        """The list's posture where it is newer than the one the door has."""
-        given = self.installed.list.posture if self.installed else None
-        if given is None:
-            return None
-        posture = Posture(given.state, given.since, given.until)
-        return posture if posture.beats(self.memory.posture) else None
+        return self._journal.records(records)
 
     def _set_posture(self, posture: Posture, now: Now, by: str, verdict: Verdict | None = None) -> list[Effect]:
-        unlocks = posture.at(now.utc_s, now.trusted).state == "unlocked"
         self._note_undo(None, verdict.via if verdict else None)
-        kept = self.memory.set_posture(posture)
-        if verdict is not None:
-            kept |= self._give_back(now)
-        record = self._record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)
-        return [record, *self._hold(unlocks)]
-
-    def _hold(self, on: bool) -> list[Effect]:
-        """What was asked for last decides, not what the posture was: by the time it is over it reads as controlled."""
-        if on == self._holding:
-            return []
-        self._holding = on
-        return [Hold(on)]
-
-    def _fault(self, fault: str, on: bool) -> list[Draft]:
-        """Raised once, cleared once. While there is fire nobody is asked why a door stands open."""
-        if on == (fault in self.faults) or (on and fault in LEAF_ALARMS and FIRE in self.faults):
-            return []
-        (self.faults.add if on else self.faults.discard)(fault)
-        return [Draft("fault_raised" if on else "fault_cleared", fault)]
-
-    # ---- records
-
-    def _note(self, draft: Draft, now: Now) -> list[Effect]:
-        """Record what may repeat at the pace of its cause: one a minute, the rest counted."""
-        admitted = self._throttle.admit(draft, now.mono_ms)
-        return self._records([admitted] if admitted else [])
-
-    def _records(self, records: list[Draft]) -> list[Effect]:
-        return [self._record(records)] if records else []
-
-    def _record(self, records: list[Draft], kept: Kept | None = None, *, opening_door: bool = False) -> Record:
-        return Record(tuple(records), {**(kept or {}), "pulse": self.memory.pulse_at_ms}, opening_door)
-
-    def _show(self, show: Show, now: Now) -> list[Effect]:
-        self._answer = _Answer(show, now.mono_ms + SHOWN_MS, max(0, now.utc_s))
-        return [show]
+        kept = self._give_back(now) if verdict is not None else {}
+        return self._holding.take(posture, now, by, verdict, kept)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.answer import SHOWN_MS
 from controller.decide import Installed
-from controller.door import SHOWN_MS
 from controller.door_events import (
     ClockNoted,
     Derive,
@@ -635,8 +635,8 @@ def check(bench: Bench) -> None:
     assert deadline_ms is None or deadline_ms >= bench.now().mono_ms
     assert 0 <= door.tries_left(bench.now()) <= 10
     assert len(door.memory.inside) <= 8
-    assert len(door._throttle._repeats) <= 96
-    assert len(door._passage._awaited) <= 8
+    assert len(door._journal._throttle._repeats) <= 96
+    assert len(door._leaf._passage._awaited) <= 8
 
 
 @settings(max_examples=150)

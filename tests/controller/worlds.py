@@ -89,6 +89,11 @@ def installed(*grants: Grant, **fields: Any) -> Installed:
     return Installed(code_list(*grants, **fields), "ab" * 32)
 
 
+def at(utc_s: int) -> Now:
+    """A trusted instant; the monotonic clock runs with it."""
+    return Now((utc_s - NOON) * 1000, utc_s * 1000, "synced", utc_s - 120)
+
+
 @dataclass
 class Bench:
     """A door and the runner's part of it: derivations are done at once, time moves when it is told to. `effects` is

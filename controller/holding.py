@@ -1,0 +1,51 @@
+"""The posture a door is in and whether its lock is held open for it.
+
+Postures come from a command, a staff keypad, the list, or their own end; `posture` says which one wins.
+"""
+
+from __future__ import annotations
+
+from controller import drafts
+from controller.decide import Installed, Verdict
+from controller.door_events import Effect, Hold, Kept, Now
+from controller.journal import Journal
+from controller.posture import Posture
+
+
+class Holding:
+    """`on`: the lock is held open until told otherwise."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.on = False
+        self._journal = journal
+
+    def posture(self, now: Now) -> Posture:
+        """The posture as it stands at this instant."""
+        return self._journal.memory.posture.at(now.utc_s, now.trusted)
+
+    def next_since_s(self, now: Now) -> int:
+        """When a posture taken now counts as taken: what was done last is the newest, also where a list dates its
+        posture a little ahead of this clock."""
+        return max(now.utc_s, self._journal.memory.posture.since_s)
+
+    def listed(self, installed: Installed | None) -> Posture | None:
+        """The list's posture where it is newer than the one the door has."""
+        given = installed.list.posture if installed else None
+        if given is None:
+            return None
+        posture = Posture(given.state, given.since, given.until)
+        return posture if posture.beats(self._journal.memory.posture) else None
+
+    def take(self, posture: Posture, now: Now, by: str, verdict: Verdict | None, kept: Kept) -> list[Effect]:
+        """Another posture, in one record with `kept`, and the lock held or let go for it."""
+        unlocks = posture.at(now.utc_s, now.trusted).state == "unlocked"
+        kept = self._journal.memory.set_posture(posture) | kept
+        record = self._journal.record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)
+        return [record, *self.hold(unlocks)]
+
+    def hold(self, on: bool) -> list[Effect]:
+        """What was asked for last decides, not what the posture was: by the time it is over it reads as controlled."""
+        if on == self.on:
+            return []
+        self.on = on
+        return [Hold(on)]
