@@ -13,7 +13,7 @@ even be read, it goes on in memory altogether, under a new name, and moves to th
 
 A card can forget what it had promised to keep, or an old card can be put back. Then the hub holds another history under
 this log's name, and its receipts say so. The log starts over under a new name, with a record of the break, and with the
-records that the hub cannot have.
+records that the hub cannot have. What is told again says where it stood at first: the hub counts it once.
 """
 
 from __future__ import annotations
@@ -233,7 +233,9 @@ class EventLog:
         overdue = bool(unsent) and unsent[0][1] < kept_ms - UNSENT_GRACE_S * 1000
         if not overdue and len(unsent) <= UNSENT_MOST:
             return []
-        again = [row for row in unsent if row[1] >= kept_ms][-UNSENT_KEPT_MOST:]
+        # The oldest go, in order: a clock that was wrong for a while tears no hole.
+        young = next((index for index, row in enumerate(unsent) if row[1] >= kept_ms), len(unsent))
+        again = unsent[young:][-UNSENT_KEPT_MOST:]
         detail: dict[str, DetailValue] = {"first": unsent[0][0], "count": len(unsent) - len(again)}
         number = self.acknowledged.number
         loss = Draft("loss", "unsent_too_long", detail=detail)

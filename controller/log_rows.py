@@ -15,6 +15,7 @@ from controller.formats.event import (
     Batch,
     Event,
     Opening,
+    Place,
     Record,
     SealedStatement,
     Statement,
@@ -74,11 +75,9 @@ def chained(events: Iterable[Event], ids: Iterable[Ids], end: LogEnd) -> tuple[l
 
 
 def renumbered(rows: Sequence[Row], log: str, first: int) -> tuple[list[Event], list[Ids]]:
-    """The same records under another log id, from number `first` on."""
-    events = [
-        msgspec.structs.replace(msgspec.json.decode(row[2], type=Event), log=log, seq=first + index)
-        for index, row in enumerate(rows)
-    ]
+    """The same records under another log id, from number `first` on. Each says where it was written first: the hub may
+    have it already, under that name or under another one it has had since."""
+    events = [_moved(msgspec.json.decode(row[2], type=Event), log, first + index) for index, row in enumerate(rows)]
     return events, [row[4:7] for row in rows]
 
 
@@ -88,6 +87,10 @@ def batch_of(door: str, log: str, previous: str, rows: Sequence[Row], signer: Si
     statement = Statement(door=door, log=log, first=first[0], prev=previous, last=last[0], hash=last[3])
     envelope = parse_object(seal(canonical(statement), STATEMENT_TYP, signer), "statement")
     return canonical(Batch(statement=SealedStatement(**envelope), records=tuple(_record(row) for row in rows)))
+
+
+def _moved(event: Event, log: str, seq: int) -> Event:
+    return msgspec.structs.replace(event, log=log, seq=seq, was=event.was or Place(log=event.log, seq=event.seq))
 
 
 def _record(row: Row) -> Record:

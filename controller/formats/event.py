@@ -30,6 +30,7 @@ GENESIS = "0" * 64
 EventKind = Literal[
     "granted", "refused", "in", "out", "opened", "closed", "forced", "held_open", "no_entry", "list", "trust",
     "command", "posture", "clock", "fault_raised", "fault_cleared", "loss", "boot",
+    "commissioning",
 ]  # fmt: skip
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 ClockState = Literal["synced", "holdover", "floor", "bad"]
@@ -45,9 +46,17 @@ DetailNumber = Annotated[int, Meta(gt=-(1 << 53), lt=1 << 53)]
 Detail = dict[Word, DetailText | DetailNumber | bool | None]
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where an event stood when it was first written."""
+
+    log: LogId
+    seq: Sequence
+
+
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One entry. `at` is UTC milliseconds by the door's clock, `clock` how good that clock was; `reason` says why for
-    kinds that have a why; `detail` is flat and holds no text from outside."""
+    kinds that have a why; `detail` is flat and holds no text from outside. `was` marks a record that a log took over
+    from an earlier one of the same door: the same happening, told under another name."""
 
     door: DoorId
     log: LogId
@@ -59,6 +68,13 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     who: Hash | None = None
     credential: CredentialKind | None = None
     detail: Detail
+    was: Place | None = None
+
+    def as_first_written(self) -> Event:
+        """The event under the name it had at first: equal for every telling of one happening."""
+        if self.was is None:
+            return self
+        return msgspec.structs.replace(self, log=self.was.log, seq=self.was.seq, was=None)
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

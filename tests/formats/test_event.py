@@ -101,7 +101,7 @@ def test_a_batch_keeps_each_event_as_its_exact_bytes():
     vector = statements()["good"][0]
     batch = event.parse_batch(vector["batch"].encode())
     assert [bytes(record.event) for record in batch.records] == [data for _, data, _, _ in chained()]
-    assert [record.opening for record in batch.records] == [None, None, OPENING]
+    assert [record.opening for record in batch.records] == [None, None, OPENING, None]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,11 @@ def sample_events() -> list[event.Event]:
         who=OPENING.commitment(), credential="pin",
         detail={"list": NOW, "contact": None, "offline": False, "text": 'a "quoted" \\ word'},
     )  # fmt: skip
-    return [first, refused, granted]
+    moved = event.Event(
+        door="hall-1", log=LOG, seq=4, at=NOW * 1000 + 6_000, clock="synced", kind="opened", detail={},
+        was=event.Place(log=seeded("old log", 8).hex(), seq=17),
+    )  # fmt: skip
+    return [first, refused, granted, moved]
 
 
 def chained() -> list[tuple[event.Event, bytes, str, str]]:
@@ -59,6 +63,7 @@ def events() -> dict[str, Any]:
         ("detail not ASCII", plain.replace("0.1.0", "é"), "bad_schema"),
         ("unknown kind", plain.replace("boot", "opened_by_magic"), "bad_schema"),
         ("sequence 0", plain.replace('"seq":1', '"seq":0'), "bad_schema"),
+        ("number 0 in was", plain[:-1] + f',"was":{{"log":"{LOG}","seq":0}}}}', "bad_schema"),
         ("door twice", plain[:-1] + ',"door":"hall-1"}', "duplicate_member"),
     ]
     opening = msgspec.to_builtins(OPENING) | {"who": OPENING.commitment()}
