@@ -31,12 +31,14 @@ def command(configuration: Path) -> list[str]:
     return [program, "-c", str(configuration)]
 
 
-def write_configuration(folder: Path, tls: Path, port: int) -> Path:
+def write_configuration(folder: Path, tls: Path, port: int, more_rights: str = "") -> Path:
     """The shipped configuration, told that certificates are in `tls` (made by `hub init`) and to listen on
-    127.0.0.1:`port` only. Returns the file, in `folder`. Raises NoBroker."""
+    127.0.0.1:`port` only; `more_rights` are further lines for the ACL. Returns the file, in `folder`. Raises
+    NoBroker."""
     try:
         shipped = (SHIPPED / "zaalsleutel.conf").read_text("utf-8")
-        shutil.copy(SHIPPED / "zaalsleutel.acl", folder)
+        rights = (SHIPPED / "zaalsleutel.acl").read_text("utf-8")
+        (folder / "zaalsleutel.acl").write_text(rights + more_rights, "utf-8")
     except OSError as error:
         raise NoBroker(f"the broker's configuration is not here, is this a clone? {error}") from None
     lines = [

@@ -36,6 +36,7 @@ class Folders:
         self.logs = self.root / "logs"
         self.hub = self.root / "hub"
         self.broker = self.root / "broker"
+        self.traffic = self.broker / "traffic.jsonl"
         self.ceremony = self.root / "ceremony"
         self.hardware = self.root / "hardware"
         self.door = self.root / "door"

@@ -4,6 +4,7 @@ DIR/log.jsonl      the door's whole log as the hub holds it: zaalsleutel audit v
 DIR/door.pub.jwk   the door's public event key
 DIR/list.json      the door's current list, as signed: zaalsleutel door explain --list DIR/list.json --key …
 DIR/keys/          list and receipt keys of this demo, `*.jwk` private, `*.pub.jwk` public
+DIR/traffic.jsonl  every message that passed the broker, as somebody with all rights there sees it
 DIR/logs/          what each process wrote
 """
 
@@ -28,6 +29,7 @@ def keep(demo: Demo, folder: Path) -> None:
     keep_logs(demo, folder)
     printed = parse_object((demo.folders.door / "unit-keys.json").read_bytes(), "unit-keys.json")
     (folder / "door.pub.jwk").write_bytes(canonical(printed["event_key"]))
+    shutil.copy(demo.folders.traffic, folder)
     (folder / "keys").mkdir(mode=0o700, exist_ok=True)
     for name in KEYS:
         source = demo.folders.hub / "keys" / f"{name}.jwk"

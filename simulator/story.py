@@ -10,19 +10,24 @@ line that is not true ends the story.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final
 
 import segno
 
+from simulator import hub_secrets, tap
 from simulator.control import HardwareRefused
 from simulator.demo import Demo
 from simulator.demo_files import DOOR, ROOM
 from simulator.hub_client import HubRefused, applied, booking, code
+from simulator.overheard import code_secrets, leaks
 from simulator.processes import ChildDied, NotInTime
+from sync.topics import ROOT
 
 NOW, TOMORROW = "demo-now", "demo-tomorrow"
 HOUR_S: Final = 3_600
@@ -32,6 +37,7 @@ RECONNECT_S: Final = 40.0
 LEAN_S: Final = 5.0
 """How long a visitor leans on the leaf before giving up."""
 QR_PX: Final = 8
+CODES: Final = ("pin", "qr")
 
 Json = dict[str, Any]
 
@@ -73,6 +79,7 @@ class Story:
             ("Network back: records arrive once", self._network_back),
             ("Controller killed and started: still opens", self._killed),
             ("Cancelled: PIN and QR are refused", self._cancelled),
+            ("Who listens at the broker learns nothing", self._nothing_overheard),
         )
         for step, play in steps:
             started_s = monotonic()
@@ -178,6 +185,18 @@ class Story:
         self._wait(lambda: self._demo.door.status().tries == tries - 1, SOON_S, "the PIN to cost a try")
         self._still_locked(pulses)
         return f"neither moved the relay; {self._all_arrived()}"
+
+    def _nothing_overheard(self) -> str:
+        messages = set(tap.read(self._demo.folders.traffic))
+        passed = Counter(message.topic.rpartition("/")[2] for message in messages if message.topic.startswith(ROOT))
+        if not passed["list"] or not passed["events"] or not passed["receipt"]:
+            raise Untrue(f"the listener heard only {dict(passed)}")
+        codes = [each[kind] for made in self.reservations.values() for each in made["credentials"] for kind in CODES]
+        known = [*hub_secrets.read(self._demo.folders.hub), *chain(*map(code_secrets, filter(None, codes)))]
+        found = sorted(set(leaks(messages, known)))
+        if found:
+            raise Untrue("; ".join(found))
+        return f"{len(messages)} messages, {passed['list']} of them lists, hold none of {len(known)} secrets"
 
     # --- what a visitor does
 

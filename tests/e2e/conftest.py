@@ -1,9 +1,29 @@
-"""What the stories share: a folder whose path is short enough for Unix sockets, and a look for what was left behind."""
+"""What the stories share: a folder whose path is short enough for Unix sockets, a look for what was left behind, and
+somebody who listens in at the broker of every demo."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from simulator.demo import Demo
+from tests.e2e.eavesdrop import overheard
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_overheard():
+    """Whatever a test does in a demo of its own process: who reads along at the broker learns no code, no grant, no
+    movement. (The story says so itself; the demos that run as a command are looked at in their own tests.)"""
+    end = Demo.__exit__
+
+    def listened(demo, kind, error, trace):
+        found = overheard(demo.folders.root) if error is None and demo.folders.traffic.exists() else []
+        end(demo, kind, error, trace)
+        assert not found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Demo, "__exit__", listened)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,9 @@ from controller.formats.event import BATCH_TYP, RECEIPT_TYP, parse_receipt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
 from controller.formats.limits import LIMITS
 from controller.formats.state import StateReport
+from simulator import tap
+from simulator.overheard import leaks
+from simulator.tap import Tap
 from sync.hub.audit import verify
 from sync.hub.audit_export import export
 from sync.hub.database import Sessions, open_database
@@ -158,6 +161,7 @@ class Town:
         self.broker = Mosquitto(folder / "tls")
         self.receipt_key = make_key()
         self.broker.start()
+        self.tap = Tap(self.broker.folder, self.broker.port, folder / "traffic.jsonl")
         self.door = Door(folder, self.broker, self.receipt_key)
         self.sessions = self.open()
 
@@ -200,7 +204,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
     made = Town(tmp_path)
     yield made
     made.door.close()
+    made.tap.close()
     made.broker.stop()
+    messages = set(tap.read(tmp_path / "traffic.jsonl"))
+    assert messages and list(leaks(messages, [])) == [], "the movements of a month, and nobody overheard one"
 
 
 def test_a_month_offline_arrives_once_whatever_happens_on_the_way(town: Town):

@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e.eavesdrop import overheard
 
 pytestmark = pytest.mark.e2e
 
@@ -70,6 +73,7 @@ def test_the_cheat_sheet_works_until_sigterm(demo, left_running):
     assert sim("cancel", "R-1")["state"] == "cancelled"
     wait_for_grants(0)
     assert sim("status")["door"] == here["door"]
+    assert overheard(Path(here["directory"])) == []
     demo.terminate()
     assert demo.wait(PATIENCE_S) == 0
     assert left_running() == []
