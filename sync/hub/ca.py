@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -28,6 +29,11 @@ from sync.hub.keys import write_once
 
 CA_DAYS = 20 * 365
 LEAF_DAYS = 825
+DOOR_DAYS = 90  # an enrolled door renews its own at two thirds of this
+CRL_DAYS = (
+    30  # a broker whose list of revoked certificates is over lets nobody in, so this outlives any defect of a hub
+)
+CSR_CURVE = "secp256r1"
 BACKDATED = datetime.timedelta(minutes=5)  # a peer whose clock is a little behind still accepts a new certificate
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 HUB = "zs.hub"  # as the broker's access rules call it; the dot keeps a door from ever having this name
@@ -70,9 +76,39 @@ class Authority:
         alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
         return self._leaf(names[0], ExtendedKeyUsageOID.SERVER_AUTH, now, alternatives)
 
-    def client(self, name: str, now: datetime.datetime) -> tuple[bytes, bytes]:
+    def client(self, name: str, now: datetime.datetime, days: int = LEAF_DAYS) -> tuple[bytes, bytes]:
         """(certificate, private key) in PEM for a client known as `name`."""
-        return self._leaf(name, ExtendedKeyUsageOID.CLIENT_AUTH, now)
+        return self._leaf(name, ExtendedKeyUsageOID.CLIENT_AUTH, now, days=days)
+
+    def door(self, name: str, csr: str, now: datetime.datetime) -> x509.Certificate:
+        """A door's client certificate for the public key of a request (PEM); of the request nothing else counts.
+        Raises Refused `bad_csr`."""
+        try:
+            request = x509.load_pem_x509_csr(csr.encode("ascii"))
+            holds = request.is_signature_valid
+            public = request.public_key()
+        except (ValueError, UnicodeEncodeError, UnsupportedAlgorithm):
+            raise Refused("bad_csr", "csr", "not a certificate request in PEM") from None
+        if not holds or not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != CSR_CURVE:
+            raise Refused("bad_csr", "csr", "a request for an EC key on P-256, signed by that key, is wanted")
+        return self._certificate(name, ExtendedKeyUsageOID.CLIENT_AUTH, now, public, DOOR_DAYS)
+
+    def revocations(self, revoked: Iterable[tuple[int, datetime.datetime]], now: datetime.datetime) -> bytes:
+        """The list of revoked certificates (serial number, since when) in PEM, good for `CRL_DAYS`."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - BACKDATED)
+            .next_update(now + datetime.timedelta(days=CRL_DAYS))
+            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.private.public_key()), critical=False
+            )
+        )
+        for serial, at in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self.private, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _leaf(
         self,
@@ -80,10 +116,23 @@ class Authority:
         purpose: x509.ObjectIdentifier,
         now: datetime.datetime,
         alternatives: x509.SubjectAlternativeName | None = None,
+        days: int = LEAF_DAYS,
     ) -> tuple[bytes, bytes]:
         private = ec.generate_private_key(ec.SECP256R1())
+        made = self._certificate(name, purpose, now, private.public_key(), days, alternatives)
+        return made.public_bytes(Encoding.PEM), _private_pem(private)
+
+    def _certificate(
+        self,
+        name: str,
+        purpose: x509.ObjectIdentifier,
+        now: datetime.datetime,
+        public: ec.EllipticCurvePublicKey,
+        days: int,
+        alternatives: x509.SubjectAlternativeName | None = None,
+    ) -> x509.Certificate:
         builder = (
-            _builder(name, self.certificate.subject, private, now, LEAF_DAYS)
+            _builder(name, self.certificate.subject, public, now, days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.KeyUsage(digital_signature=True, key_cert_sign=False, crl_sign=False, **_UNUSED_RIGHTS),
@@ -96,7 +145,7 @@ class Authority:
         )
         if alternatives is not None:
             builder = builder.add_extension(alternatives, critical=False)
-        return builder.sign(self.private, hashes.SHA256()).public_bytes(Encoding.PEM), _private_pem(private)
+        return builder.sign(self.private, hashes.SHA256())
 
 
 def make_authority(now: datetime.datetime) -> Authority:
@@ -104,7 +153,7 @@ def make_authority(now: datetime.datetime) -> Authority:
     private = ec.generate_private_key(ec.SECP256R1())
     name = "zaalsleutel"
     certificate = (
-        _builder(name, _name(name), private, now, CA_DAYS)
+        _builder(name, _name(name), private.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
             x509.KeyUsage(digital_signature=False, key_cert_sign=True, crl_sign=True, **_UNUSED_RIGHTS), critical=True
@@ -139,17 +188,17 @@ def _write_pair(path: Path, certificate: bytes, private: bytes) -> list[Path]:
 
 
 def _builder(
-    name: str, issuer: x509.Name, private: ec.EllipticCurvePrivateKey, now: datetime.datetime, days: int
+    name: str, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .issuer_name(issuer)
-        .public_key(private.public_key())
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
         .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
 

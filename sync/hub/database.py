@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"

@@ -38,6 +38,13 @@ class TrustShelf:
             raise Refused("no_trust", str(self._folder), "no trust document yet; see `zaalsleutel keys trust --help`")
         return step
 
+    def named(self, trust_hash: str) -> bytes:
+        """The version that an enrolment QR names by its hash. Raises Refused `not_found`."""
+        for document in reversed(self._documents(1)):
+            if trust_step.trust_hash(trust_step.payload_of(document)) == trust_hash:
+                return document
+        raise Refused("not_found", "trust", "no trust document of this name here")
+
     def add(self, document: bytes) -> Step:
         """Keep the next version. Raises Refused as a door would, and `exists` when two add at once."""
         step = _next(self.newest(), document)
