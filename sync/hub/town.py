@@ -225,12 +225,13 @@ def _check_references(town: Town) -> None:
     for name, building in town.buildings.items():
         _known(building.pin_set, town.pin_sets, f"[buildings.{name}] pin_set")
     seen: dict[str, str] = {}
+    zones = zoneinfo.available_timezones()  # reads a folder tree: once, not for each of a region's rooms
     for name, room in town.rooms.items():
         _known(room.service, town.services, f"[rooms.{name}] service")
         _known(room.building, town.buildings, f"[rooms.{name}] building")
         for entrance in room.entrances or ():
             _known(entrance, town.buildings[room.building].entrances, f"[rooms.{name}] entrances")
-        if room.time_zone not in zoneinfo.available_timezones():
+        if room.time_zone not in zones:
             raise Refused("bad_town", f"[rooms.{name}] time_zone", f"no time zone {room.time_zone}")
         other = seen.setdefault(town.room_id(name), name)
         if other != name:
