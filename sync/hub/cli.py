@@ -21,7 +21,7 @@ from rich.table import Table
 from controller.formats import trust_step
 from controller.formats.errors import Refused
 from controller.formats.jwk import FILE_BYTES
-from sync.hub import command_cli
+from sync.hub import command_cli, online_keys
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
@@ -60,7 +60,7 @@ class Hub:
 def open_hub(folder: Path) -> Hub:
     """Settings, keys and database of a hub folder. Raises Refused."""
     settings = read_settings(folder)
-    keyring = Keyring.load(settings.folders.keys)
+    keyring = online_keys.keyring(settings.folders.keys)
     sessions = open_database(settings.database)
     return Hub(settings, keyring, sessions, Service(sessions, keyring))
 
@@ -125,6 +125,8 @@ def trust(
         opened = open_hub(hub)
         step = TrustShelf(opened.settings.folders.keys / TRUST).add(read_file(document, trust_step.DOCUMENT_BYTES))
         enter_epoch(opened.sessions, step.trust.epoch)
+        for purpose in online_keys.lacking(opened.settings.folders.keys):
+            typer.echo(f"careful: it names no active {purpose} key whose private half is here", err=True)
     typer.echo(f"version {step.trust.version}, named {step.hash}")
 
 
@@ -216,4 +218,5 @@ def now_s() -> int:
 
 
 # Further commands of the same room, which need what is above.
+import sync.hub.online_keys_cli  # noqa: E402
 import sync.hub.store_cli  # noqa: E402, F401

@@ -99,6 +99,10 @@ class CommandDesk:
         self._key = command_key
         self._publish = publish
 
+    def use(self, command_key: Signer) -> None:
+        """Sign with this key from now on."""
+        self._key = command_key
+
     def due(self, now_s: int) -> None:
         """Ask for the challenges of what waits; end what has waited too long."""
         with self._reading.begin() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, update
+from sqlalchemy import JSON, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.formats.errors import Refused
@@ -33,6 +33,11 @@ class DoorReaders:
         with self._sessions.begin() as session:
             session.merge(DoorReader(door=door, key=key.jwk()))
             session.execute(update(DoorList).where(DoorList.door == door).values(published_at=None))
+
+    def every(self) -> list[str]:
+        """The doors that have one."""
+        with self._reading.begin() as session:
+            return list(session.scalars(select(DoorReader.door).order_by(DoorReader.door)))
 
     def of(self, door: str) -> EncryptKey:
         """The door's key. Raises Refused `not_enrolled` for a door without one: nothing goes to it in clear."""

@@ -39,7 +39,7 @@ from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
 from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
-from controller.formats.jwe import decrypt, encrypt
+from controller.formats.jwe import encrypt
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
@@ -140,17 +140,21 @@ class HubLink:
         sessions: Sessions,
         *,
         name: str = "hub",
+        keys_after: Callable[[], LinkKeys] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Raises Refused `bad_settings` when the TLS files cannot be used."""
+        """`keys_after` gives the keys to go on with when another trust document has come in. Raises Refused
+        `bad_settings` when the TLS files cannot be used."""
         self._address = settings.mqtt
         self._service = service
-        self._receipt_key = keys.receipt_key
-        self._collect_key = keys.collect_key
+        self._keys = keys
+        self._keys_after = keys_after
         self._readers = DoorReaders(sessions)
         self._commands = CommandDesk(sessions, keys.command_key, self.publish)
         self._store = LogStore(sessions)
         self._trust = TrustShelf(settings.folders.keys / TRUST)
+        self._versions = self._trust.count()
+        self._held: dict[str, int] = {}
         self._clock = clock
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._session = 0
@@ -276,6 +280,7 @@ class HubLink:
 
     def _attempt_due(self) -> None:
         try:
+            self._follow_trust()
             self._service.due(int(self._clock()))
             self._commands.due(int(self._clock()))
         except Exception:
@@ -317,7 +322,7 @@ class HubLink:
             if len(message.payload) > LIMITS.sealed_batch_bytes:
                 raise Refused("too_large", "batch", f"over {LIMITS.sealed_batch_bytes} bytes")
             text = message.payload.decode("ascii", "replace")
-            data = decrypt(text, BATCH_TYP, self._collect_key, max_bytes=LIMITS.sealed_batch_bytes)
+            data = self._keys.read(text, BATCH_TYP, max_bytes=LIMITS.sealed_batch_bytes)
             return read_batch(data, message.door, door_key)
         except Refused as refused:
             self._store.refused(message.door, refused.code, int(self._clock()))
@@ -335,8 +340,22 @@ class HubLink:
         forgotten = self._store.receipt_reported(message.door, report.log, report.receipt, int(self._clock()))
         if forgotten is not None:
             self._publish_receipt(forgotten)
+        self._held[message.door] = report.trust_version
         self._offer_trust(message.door, report.trust_version)
         self._service.door_reported(message.door, report, int(self._clock()))
+
+    def _follow_trust(self) -> None:
+        """A ceremony's document has come in: the doors are to have it before anything that its keys sign."""
+        versions = self._trust.count()
+        if versions == self._versions:
+            return
+        log.info("trust document version %d", versions)
+        for door in self._readers.every():
+            self._offer_trust(door, self._held.get(door, 0))
+        if self._keys_after is not None:
+            self._keys = self._keys_after()
+            self._commands.use(self._keys.command_key)
+        self._versions = versions
 
     def _offer_trust(self, door: str, version: int) -> None:
         """Give a door that is behind every version since its own. Doors report at least once a minute."""
@@ -371,7 +390,7 @@ class HubLink:
             self._store.refused(door, "forged_pass", int(self._clock()))
 
     def _publish_receipt(self, receipt: Receipt) -> None:
-        sealed = seal(canonical(receipt), RECEIPT_TYP, self._receipt_key)
+        sealed = seal(canonical(receipt), RECEIPT_TYP, self._keys.receipt_key)
         self.publish(topic(receipt.door, "receipt"), sealed, retain=True)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from controller.formats import jwe, jwk
 from controller.formats.encoding import canonical
 from controller.formats.errors import Refused
-from controller.formats.jwe import DecryptKey
+from controller.formats.jwe import DecryptKey, decrypt
 from controller.formats.jwk import Signer
 from sync.hub.keys import LIST, RECEIPT, write_once
 from sync.hub.keys_cli import key_document
@@ -22,11 +22,23 @@ COLLECT: Final = "collect.jwk"
 
 @dataclass(frozen=True)
 class LinkKeys:
-    """`receipt_key` signs receipts, `command_key` commands; `collect_key` opens what doors send."""
+    """`receipt_key` signs receipts, `command_key` commands; `collect_key` opens what doors send, and `older` what those
+    send that have not heard of it yet."""
 
     receipt_key: Signer
     command_key: Signer
     collect_key: DecryptKey
+    older: tuple[DecryptKey, ...] = ()
+
+    def read(self, text: str, typ: str, *, max_bytes: int) -> bytes:
+        """What a door encrypted to any of the collect keys. Raises Refused as `decrypt`."""
+        for key in self.older:
+            try:
+                return decrypt(text, typ, key, max_bytes=max_bytes)
+            except Refused as refused:
+                if refused.code != "wrong_recipient":
+                    raise
+        return decrypt(text, typ, self.collect_key, max_bytes=max_bytes)
 
     @classmethod
     def load(cls, folder: Path) -> LinkKeys:

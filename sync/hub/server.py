@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from sync.hub import online_keys
 from sync.hub.adapters.routes import adapter_routes
 from sync.hub.adapters.settings import read_adapters
 from sync.hub.adapters.switchboard import Switchboard
@@ -25,6 +26,7 @@ from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.logs import start_logging
 from sync.hub.tls_server import uvicorn_options
+from sync.hub.trust_reach import sign_anew
 from sync.hub.webhooks import SubscriptionDesk, Webhooks
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,8 @@ def serve(folder: Path, name: str | None = None) -> None:
     records = LogStore(hub.sessions)
     desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), plain_http=address.plain_webhooks)
     hooks = Webhooks(desk, source=address.source)
-    link = HubLink(
-        hub.settings, hub.service, LinkKeys.load(hub.settings.folders.keys), hub.sessions, name=name or "hub"
-    )
+    keys_after = partial(_keys_after, hub)
+    link = HubLink(hub.settings, hub.service, keys_after(), hub.sessions, name=name or "hub", keys_after=keys_after)
     hub.service.attach(link)
     link.start()
     hooks.start()
@@ -66,6 +67,16 @@ def serve(folder: Path, name: str | None = None) -> None:
         chores.stop()
         hooks.stop()
         link.stop()
+
+
+def _keys_after(hub: Hub) -> LinkKeys:
+    """The keys that the newest trust document wants used, here and in the service; lists that another key signed are
+    made anew. Raises Refused."""
+    folder = hub.settings.folders.keys
+    keyring = hub.service.bench.keyring = online_keys.keyring(folder)
+    again = sign_anew(hub.sessions, keyring.list_key.verify_key.thumbprint)
+    log.info("%d lists are to be signed with %s", again, keyring.list_key.verify_key.thumbprint)
+    return online_keys.link_keys(folder)
 
 
 def _more(hub: Hub, folder: Path) -> list[RouteMaker]:

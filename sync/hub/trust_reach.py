@@ -20,6 +20,16 @@ def doors_with_list(hub: Path, kid: str) -> tuple[int, int]:
     return len(signers), signers.count(kid)
 
 
+def sign_anew(sessions: Sessions, kid: str) -> int:
+    """Lists signed by another key than `kid` are due at once; how many. A door keeps what it has: a retired key's list
+    lives on there, but nobody who lost it could install it again."""
+    with sessions.begin() as session:
+        rows = session.execute(select(DoorList.door, DoorList.envelope))
+        others = [door for door, envelope in rows if key_id(envelope) != kid]
+        session.execute(update(DoorList).where(DoorList.door.in_(others)).values(refresh_after=0))
+    return len(others)
+
+
 def enter_epoch(sessions: Sessions, epoch: int) -> None:
     """From now on every list carries this key epoch. Those that carry another are due at once: doors take no other."""
     with sessions.begin() as session:

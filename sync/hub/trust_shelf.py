@@ -45,6 +45,13 @@ class TrustShelf:
                 return document
         raise Refused("not_found", "trust", "no trust document of this name here")
 
+    def count(self) -> int:
+        """How many versions are here; cheap, nothing is judged."""
+        found = 0
+        while self._path(found + 1).exists():
+            found += 1
+        return found
+
     def add(self, document: bytes) -> Step:
         """Keep the next version. Raises Refused as a door would, and `exists` when two add at once."""
         step = _next(self.newest(), document)
