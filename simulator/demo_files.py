@@ -9,6 +9,7 @@ from typing import Final
 DOOR: Final = "hall-1"
 ROOM: Final = "hall"
 CLIENT: Final = "booking"
+TIME_ZONE: Final = "Europe/Brussels"
 # sun_path of a Unix socket is 108 bytes on Linux, the end included.
 SOCKET_PATH_BYTES: Final = 107
 LONGEST_SOCKET: Final = "door/run/display.sock"
@@ -70,6 +71,7 @@ tries = {rules.pin_tries}
 service = "culture"
 building = "town-hall"
 doors = ["{DOOR}"]
+time_zone = "{TIME_ZONE}"
 
 [rooms.{ROOM}.policy]
 release_s = {rules.release_s}

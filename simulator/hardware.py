@@ -34,7 +34,7 @@ import binascii
 import json
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -114,6 +114,8 @@ class VirtualDoor:
         self._relay = False
         self._leaf_open = False
         self._pulses: deque[list[float | None]] = deque(maxlen=PULSES_KEPT)
+        self._switches: dict[str, bool] = {}
+        self._rises: Counter[int] = Counter()
         self.keypad = KeypadLine(config.keypad)
         self.stream = Stream(config.camera_port)
         self.cable = (
@@ -203,6 +205,7 @@ class VirtualDoor:
         if name == "contact":
             raise ValueError("the contact follows the leaf: push, pull_inside or close_leaf")
         self.board.switch(self.config.lines[name], closed)
+        self._switches[name] = closed
 
     def history(self, name: str) -> list[tuple[float, bool]]:
         """Level changes of a named line: monotonic seconds, high."""
@@ -210,7 +213,8 @@ class VirtualDoor:
 
     def state(self) -> Reply:
         """`pulses`: relay on and off in monotonic seconds of this machine (`now_s` is now), off None while on;
-        `lines`: level by name; `controller`: a door has its pins open.
+        `lines`: level by name, all low without power; `rises`: how often each went high, for flashes too short to be
+        seen; `switches`: those somebody has moved, true = closed; `controller`: a door has its pins open.
         """
         lines = {name: self.board.high(pin) for name, pin in self.config.lines.items()}
         with self._news:
@@ -220,6 +224,8 @@ class VirtualDoor:
                 "relay": self._relay,
                 "leaf": "open" if self._leaf_open else "closed",
                 "lines": lines,
+                "rises": {name: self._rises[pin] for name, pin in self.config.lines.items()},
+                "switches": dict(self._switches),
                 "pulses": [list(pulse) for pulse in self._pulses],
                 "showing": self.stream.showing,
                 "keypad": self.keypad.plugged,
@@ -255,9 +261,11 @@ class VirtualDoor:
         self.board.switch(self.config.lines["contact"], closed=not to_open)
 
     def _line_changed(self, change: Change) -> None:
-        if change.pin != self.config.lines["lock"]:
-            return
         with self._news:
+            if change.high:
+                self._rises[change.pin] += 1
+            if change.pin != self.config.lines["lock"]:
+                return
             self._relay = change.high
             if change.high:
                 self._pulses.append([change.at_s, None])

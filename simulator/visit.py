@@ -25,7 +25,7 @@ import segno
 
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.demo import Demo
-from simulator.demo_files import ROOM
+from simulator.demo_files import ROOM, TIME_ZONE
 from simulator.hub_client import HubRefused, applied, booking, code
 from simulator.processes import Child
 from simulator.virtual_clock import VirtualClockFile
@@ -171,7 +171,8 @@ class Visit:
             self._see(hardware=state, power=self._powered, card_full=self._card_full)
 
     def _ask(self) -> None:
-        self._see(display=f"http://127.0.0.1:{self._demo.display_port}/", clock=self._clock.told())
+        screen = f"http://127.0.0.1:{self._demo.display_port}/"
+        self._see(display=screen, clock=self._clock.told(), time_zone=TIME_ZONE)
         while not self._over.wait(ASK_S):
             began_s = monotonic()
             self._see(

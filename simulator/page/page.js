@@ -3,6 +3,7 @@
 
 const LEAN_S = 4; // how long a visitor leans on the leaf
 const SIGHT_MS = 250; // between two frames of the visitor's own camera
+const EXPLAIN_MS = 12_000; // how long a hint stays that explains what was just done
 const GOOD = new Set(["granted", "in", "access.granted", "access.in"]);
 const BAD = new Set(["refused", "forced", "held_open", "fault_raised", "loss", "access.refused", "access.forced"]);
 
@@ -10,6 +11,7 @@ const at = (id) => document.getElementById(id);
 let news = {};
 let chosen = null; // ref of the reservation in hand
 let entered = false;
+let forcedAt = 0;
 
 async function send(path, body) {
   const raw = body instanceof Blob;
@@ -63,7 +65,10 @@ on("leaf", "click", async () => {
 on("handle", "click", () => hardware("pull_inside"));
 on("exit", "click", () => hardware("exit_button", { seconds: 0.3 }));
 on("close", "click", () => hardware("close_leaf"));
-on("force", "click", () => hardware("push", { force: true }));
+on("force", "click", async () => {
+  await hardware("push", { force: true });
+  forcedAt = Date.now();
+});
 on("picture", "change", async () => {
   const [file] = at("picture").files;
   at("picture").value = "";
@@ -107,10 +112,10 @@ const SWITCHES = {
   "keypad-plug": ["in", "out", () => news.hardware?.keypad, (plugged) => hardware("plug_keypad", { plugged })],
   "camera-plug": ["in", "out", () => news.hardware?.camera, (plugged) => hardware("plug_camera", { plugged })],
   card: ["has room", "full", () => !news.card_full, (free) => send("/card", { full: !free })],
-  housing: ["free", "held", () => level("housing_button"), (away) => line("housing_button", !away)],
-  tamper: ["closed", "open", () => !level("tamper"), (closed) => line("tamper", closed)],
+  housing: ["free", "held", () => !moved("housing_button", false), (away) => line("housing_button", !away)],
+  tamper: ["closed", "open", () => moved("tamper", true), (closed) => line("tamper", closed)],
 };
-const level = (name) => news.hardware?.lines[name];
+const moved = (name, atRest) => news.hardware?.switches[name] ?? atRest;
 const line = (name, closed) => hardware("switch", { name, closed });
 for (const [id, [yes, no, seen, move]] of Object.entries(SWITCHES)) {
   Object.assign(at(id).dataset, { on: yes, off: no });
@@ -123,17 +128,32 @@ for (const id of ["ahead", "drift"]) {
 // ---- eyes
 
 const inHand = () => news.reservations?.find((made) => made.ref === chosen);
-const clock = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+// As the door's own screen tells it: the room's time, not the browser's.
+const clock = (ms, more) =>
+  new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: news.time_zone, ...more });
+
+// Flashes and clicks shorter than the time between two looks are still told: the line has risen since.
+const FLASH_MS = 120;
+const risen = {};
+function blink(id, name) {
+  const { lines, rises } = news.hardware;
+  if (risen[name] !== undefined && rises[name] > risen[name]) {
+    at(id).classList.add("flash");
+    setTimeout(() => at(id).classList.remove("flash"), FLASH_MS);
+  }
+  risen[name] = rises[name];
+  at(id).classList.toggle("on", Boolean(lines[name]));
+}
 
 function drawDoor() {
-  const { leaf, relay, lines, showing } = news.hardware;
+  const { leaf, relay, showing } = news.hardware;
   at("leaf").classList.toggle("open", leaf === "open");
   at("leaf-word").textContent = leaf === "open" ? "close" : "push";
   at("leaf").setAttribute("aria-label", leaf === "open" ? "Close the door" : "Push the door");
   at("bolt").classList.toggle("released", relay);
-  at("led").classList.toggle("on", lines.led);
+  blink("led", "led");
+  blink("buzzer", "sound");
   at("led-word").textContent = relay ? "unlocked" : "locked";
-  at("buzzer").classList.toggle("on", Boolean(lines.sound));
   at("lens").classList.toggle("seeing", showing);
 }
 
@@ -148,16 +168,30 @@ function drawTicket() {
     at("qr").dataset.ref = made.ref;
     at("qr").innerHTML = made.qr; // from our own server, drawn by it
   }
-  const when = `${clock(made.start)} – ${clock(made.end)}`;
+  const when = `${clock(made.start * 1000)}–${clock(made.end * 1000)} in ${news.time_zone.split("/").at(-1)}`;
   const how = { queued: "on its way to the door", applied: "the door has it", cancelled: "cancelled" }[made.state];
   at("delivery").textContent = `${when}, ${how}`;
   at("others").hidden = news.reservations.length < 2;
   const refs = news.reservations.map((each) => each.ref).join();
   if (at("which").dataset.refs !== refs) {
     at("which").dataset.refs = refs;
-    at("which").replaceChildren(...news.reservations.map((each) => new Option(`${each.pin}, ${clock(each.start)}`, each.ref)));
+    at("which").replaceChildren(...news.reservations.map((each) => new Option(`${each.pin}, ${clock(each.start * 1000)}`, each.ref)));
   }
   at("which").value = chosen;
+}
+
+function hint(made, step) {
+  const open = news.hardware?.leaf === "open";
+  if (!news.power) return "The unit has no power: it is locked, and the inside handle still opens. Plug it in again at “Power”.";
+  if (Date.now() - forcedAt < EXPLAIN_MS)
+    return "Forced: nothing tells this unit the inside handle from a crowbar, so it records “out”. With a switch at the handle (handle_sensed) it is “forced”, an alarm.";
+  if (step === "reserve") return "Start with the blue button. The hub gives a PIN and a QR code, and tells the door.";
+  if (entered && open) return "You are in. Click the door to close it; the inside handle lets you out whenever you like.";
+  if (step === "push" && !entered) return "Unlocked for a few seconds: click the door.";
+  if (entered) return "Again, with something broken: cut the network cable, fill the card, pull the power.";
+  if (made.state === "cancelled") return "Cancelled: its PIN and QR are refused now. Try.";
+  if (made.state === "queued") return "The door does not have it yet: the QR opens already, the PIN in a moment.";
+  return "Click the digits on the keypad, or let “Type it” do so. “Hold up the QR” shows it to the camera.";
 }
 
 function drawSteps() {
@@ -170,6 +204,8 @@ function drawSteps() {
     item.classList.toggle("now", place === 0 && !entered);
     item.classList.toggle("done", place < 0 || entered);
   }
+  const told = news.hardware ? hint(made, step) : "";
+  if (at("hint").textContent !== told) at("hint").textContent = told; // said aloud once, not at every look
   at("keypad").classList.toggle("next", step === "code");
   at("leaf").classList.toggle("next", step === "push" && !entered);
   at("type-pin").classList.toggle("next", step === "code");
@@ -180,7 +216,7 @@ function drawStatus() {
   const rows = told
     ? [
         ["clock", told.clock],
-        ["list", `${told.grants} grants`],
+        ["list", told.grants === 1 ? "1 grant" : `${told.grants} grants`],
         ["records to send", told.unsent],
         ["PIN tries left", told.tries],
         ["inside", told.inside],
@@ -206,7 +242,7 @@ function drawLog(id, records) {
     ...records.map(({ time, what, more, waiting }) => {
       const item = document.createElement("li");
       const [when, word, rest] = [document.createElement("time"), document.createElement("b"), document.createElement("span")];
-      when.textContent = new Date(time).toLocaleTimeString();
+      when.textContent = clock(time, { second: "2-digit" });
       word.textContent = what;
       rest.textContent = more;
       word.className = GOOD.has(what) ? "good" : BAD.has(what) ? "bad" : "";
