@@ -1,7 +1,6 @@
 // The visitor's hands and eyes. Everything goes through the page's own server; nothing here knows how a door decides.
 "use strict";
 
-const LEAN_S = 4; // how long a visitor leans on the leaf
 const SIGHT_MS = 250; // between two frames of the visitor's own camera
 const EXPLAIN_MS = 12_000; // how long a hint stays that explains what was just done
 const GOOD = new Set(["granted", "in", "access.granted", "access.in"]);
