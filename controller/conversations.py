@@ -5,7 +5,7 @@
 | `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
 | `sync`    | the agent           | `Deliver`, `Link`              | `Hello`, `SendBatch`, `SendState` |
 | `display` | the display process | `DisplayAlive`                 | `PublicState`                 |
-| `admin`   | staff               | `AskStatus`                    | `Status`                      |
+| `admin`   | staff               | `AskStatus`, `AskCommissioning`, `Findings` | `Status`, `Commissioning` |
 
 Whoever talks nonsense, floods, or stops reading is disconnected; the door goes on.
 """
@@ -23,7 +23,7 @@ import msgspec
 from controller.door_socket import Client, ClientGone, RoleSocket
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
-from controller.formats.messages import AskStatus, FromAgent, FromCamera, FromDisplay, decode_line
+from controller.formats.messages import FromAdmin, FromAgent, FromCamera, FromDisplay, decode_line
 from controller.performer import Role, Tell
 
 
@@ -39,7 +39,7 @@ RULES: dict[Role, _Rules] = {
     "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2, "zs-camera"),
     "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1, "zs-sync"),
     "display": _Rules(FromDisplay, LIMITS.socket_line_bytes, 4, "zs-display"),
-    "admin": _Rules(AskStatus, LIMITS.socket_line_bytes, 4),
+    "admin": _Rules(FromAdmin, LIMITS.socket_line_bytes, 4),
 }
 
 

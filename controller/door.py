@@ -18,10 +18,13 @@ from dataclasses import dataclass, replace
 from controller import drafts, remote
 from controller.alarms import Alarms
 from controller.answer import Answer
+from controller.commission import Wired
+from controller.commissioning import Commissioning
 from controller.decide import Installed, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.door_events import (
     ClockNoted,
     CommandGiven,
+    CommissionAsked,
     Effect,
     Event,
     ExitPressed,
@@ -51,7 +54,7 @@ from controller.formats.errors import Refused
 from controller.formats.reasons import Reason
 from controller.holding import Holding
 from controller.journal import Journal
-from controller.keypad_entry import ATTENDED, SIGN_OUT, Entry
+from controller.keypad_entry import ATTENDED, COMMISSION, SIGN_OUT, Entry
 from controller.keypads import Keypads
 from controller.leaf import LEGACY, Leaf
 from controller.memory import Memory
@@ -68,7 +71,8 @@ STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 @dataclass(frozen=True)
 class Setup:
     """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
-    keypads are on the inner side and only sign out, which commands that let people in the hub may give."""
+    keypads are on the inner side and only sign out, which commands that let people in the hub may give; whether there
+    is an exit button, and a camera or scanner outside."""
 
     door: str
     readers: tuple[str, ...]
@@ -76,6 +80,12 @@ class Setup:
     handle_sensed: bool
     inside: frozenset[str] = frozenset()
     remote: frozenset[str] = frozenset()
+    exit_button: bool = False
+    reads_qr: bool = False
+
+    def wired(self) -> Wired:
+        """The same as whoever brings the door into service has to try it."""
+        return Wired(self.readers, self.reads_qr, self.contact, self.exit_button)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class Door:
             handle_sensed=setup.handle_sensed,
             open=leaf_open,
         )
+        self.commissioning = Commissioning(setup.wired(), self._journal, self._answer)
 
     # ---- what others may look at
 
@@ -156,6 +167,9 @@ class Door:
     def posture(self, now: Now) -> Posture:
         return self._holding.posture(now)
 
+    def _locked_down(self, now: Now) -> bool:
+        return self.posture(now).state == "lockdown"
+
     def deadline_ms(self, now: Now) -> int | None:
         """The monotonic instant at which `Tick` has something to do, None when only an event can."""
         candidates = [
@@ -163,6 +177,7 @@ class Door:
             self._journal.deadline_ms,
             self._answer.until_ms,
             self._keypads.deadline_ms,
+            self.commissioning.deadline_ms,
         ]
         if "pin_tries" in self.faults:
             candidates.append(self._tries.next_back_ms(now.mono_ms))
@@ -232,6 +247,8 @@ class Door:
                 self.memory.pulse_at_ms = None
             case NotRecorded():
                 effects += self._not_recorded(now)
+            case CommissionAsked():
+                effects += self.commissioning.asked(event, now, locked_down=self._locked_down(now))
             case ClockNoted():
                 effects.append(self._journal.record([Draft("clock", now.clock)]))
             case StorageHealed():
@@ -239,7 +256,7 @@ class Door:
                 effects += self._journal.records(lost + self._alarms.set("log_degraded", False))
             case Tick():
                 pass
-        return effects
+        return effects + self.commissioning.sees(event, now)
 
     # ---- time
 
@@ -273,6 +290,9 @@ class Door:
         return self.installed.list.policy.pin_digits if self.installed else None
 
     def _key_pressed(self, event: KeyPressed, now: Now) -> list[Effect]:
+        taken = self.commissioning.takes(event, now, locked_down=self._locked_down(now))
+        if taken is not None:
+            return taken
         complete = self._keypads.press(event.reader, event.symbol, now.mono_ms, self._pin_digits())
         return self._entered(event.reader, complete, now) if complete else []
 
@@ -297,7 +317,7 @@ class Door:
         return [Keep(self.memory.changed_tries()), derive]
 
     def _pin_derived(self, event: PinDerived, now: Now) -> list[Effect]:
-        if self.installed is None:
+        if self.installed is None or self.commissioning.running:
             return []
         entry = self._keypads.derived(event.ticket, self.installed.list.pin_kdf)
         if not isinstance(entry, Entry):
@@ -308,6 +328,8 @@ class Door:
         verdict = self._decide(presented, now)
         if entry.function == ATTENDED:
             return self._attended(verdict, now)
+        if entry.function == COMMISSION:
+            return self._commission(verdict, now)
         return self._act(verdict, now)
 
     # ---- QR
@@ -315,6 +337,9 @@ class Door:
     def _qr_read(self, event: QrRead, now: Now) -> list[Effect]:
         if not self._presentations[event.inside].begins(event.text, now.mono_ms):
             return []
+        taken = self.commissioning.takes(event, now, locked_down=self._locked_down(now))
+        if taken is not None:
+            return taken
         presented = QrPresented(event.text)
         return self._sign_out(presented, now) if event.inside else self._act(self._decide(presented, now), now)
 
@@ -363,8 +388,7 @@ class Door:
 
     def _attended(self, verdict: Verdict, now: Now) -> list[Effect]:
         """`#1`: staff keep the door unlocked until their window ends, 12 h at most; again ends it."""
-        if verdict.granted and verdict.kind != "facility":
-            return self._refuse(replace(verdict, reason=Reason.UNKNOWN_CODE), now)
+        verdict = _of_staff(verdict)
         if verdict.granted and not now.trusted:
             return self._refuse(replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
         if not verdict.granted:
@@ -376,6 +400,13 @@ class Door:
             until_s = min(verdict.until_s or now.utc_s, now.utc_s + ATTENDED_MAX_S)
             posture = Posture("unlocked", since_s, until_s)
         return [*self._set_posture(posture, now, "keypad", verdict), *self._answer.give(Show("granted"), now)]
+
+    def _commission(self, verdict: Verdict, now: Now) -> list[Effect]:
+        """`#2`: staff bring the door into service, or look whether it still may be."""
+        verdict = _of_staff(verdict)
+        if not verdict.granted:
+            return self._refuse(verdict, now)
+        return self.commissioning.begin(now, verdict, self._give_back(now))
 
     def _give_back(self, now: Now) -> Kept:
         self.memory.tries = self._tries.give_back(now.mono_ms)
@@ -439,3 +470,9 @@ class Door:
         self._note_undo(None, verdict.via if verdict else None)
         kept = self._give_back(now) if verdict is not None else {}
         return self._holding.take(posture, now, by, verdict, kept)
+
+
+def _of_staff(verdict: Verdict) -> Verdict:
+    """What only facility staff may ask for: anybody else's code is unknown there."""
+    foreign = verdict.granted and verdict.kind != "facility"
+    return replace(verdict, reason=Reason.UNKNOWN_CODE) if foreign else verdict

@@ -142,6 +142,14 @@ class ClockNoted:
 
 @dataclass(frozen=True)
 class StorageHealed:
+@dataclass(frozen=True)
+class CommissionAsked:
+    """Staff at the terminal: begin to bring the door into service, answer with a keypad's symbol, give up."""
+
+    do: Literal["begin", "press", "abandon"]
+    symbol: str | None = None
+
+
     """What was held in memory is on disk; `lost` records did not fit and are gone."""
 
     lost: int
@@ -174,6 +182,7 @@ Event = (
 # ---- effects
 
 Signal = Literal["idle", "granted", "refused", "wait", "fault"]
+    | CommissionAsked
 Kept = dict[str, object]
 
 
@@ -227,3 +236,18 @@ class Show:
 
 
 Effect = Record | Keep | Derive | Release | Hold | Show
+
+# ---- what others look at
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What is asked of whoever brings the door into service: the step's word and kind, keys still to be heard, figure
+    typed so far, the step's place among `of`."""
+
+    step: str
+    kind: str
+    left: str
+    typed: str
+    place: int
+    of: int

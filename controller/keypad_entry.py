@@ -1,7 +1,8 @@
 """The keypad's grammar: from symbols to one complete entry.
 
     entry     = code [ "#" ]             complete at the list's PIN length, or at "#"
-    function  = "#" digit code [ "#" ]   #0 sign out, #1 attended; any other digit makes a malformed entry
+    function  = "#" digit code [ "#" ]   #0 sign out, #1 attended, #2 commissioning; any other digit makes a malformed
+                                         entry
 
 `*` or 10 s without a key clears. A `#` within 3 s of an entry that completed by length belongs to that entry. Without
 a list no length is known: 6 to 8 digits end by `#` or by the 10 s.
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 IDLE_MS = 10_000  # R002-02: nobody is cut off who takes 9 s between keys
 TRAILING_ENTER_MS = 3_000
 MAX_DIGITS = 9  # one more than any PIN has, so that a longer entry is seen to be too long
-SIGN_OUT, ATTENDED = "0", "1"
-FUNCTIONS = frozenset({SIGN_OUT, ATTENDED})
+SIGN_OUT, ATTENDED, COMMISSION = "0", "1", "2"
+FUNCTIONS = frozenset({SIGN_OUT, ATTENDED, COMMISSION})
 
 
 @dataclass(frozen=True)

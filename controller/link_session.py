@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
+import msgspec
+
 from controller.eventlog import EventLog
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
@@ -113,8 +115,8 @@ class LinkSession:
     def _unchanged(self, report: StateReport) -> bool:
         before = self._last_report
         return before is not None and (
-            (before.clock, before.list_hash, before.trust_version, before.log, before.posture, before.faults)
-            == (report.clock, report.list_hash, report.trust_version, report.log, report.posture, report.faults)
+            msgspec.structs.replace(before, at=report.at, receipt=report.receipt, seq=report.seq, list_version=0)
+            == msgspec.structs.replace(report, list_version=0)
         )
 
     def _open_receipt(self, body: str) -> Receipt:

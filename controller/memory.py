@@ -22,24 +22,26 @@ USES_KEPT_S = 400 * 86_400  # longer than any grant can be booked ahead
 @dataclass
 class Memory:
     """`uses` is (count, UTC second of the last) by grant; `pulse_at_ms` the UTC millisecond of a grant whose relay
-    pulse is not confirmed yet."""
+    pulse is not confirmed yet; `in_service` whether the door was commissioned, and passed."""
 
     tries: int
     uses: dict[str, tuple[int, int]] = field(default_factory=dict)
     inside: dict[str, Entrant] = field(default_factory=dict)
     posture: Posture = field(default_factory=Posture)
     pulse_at_ms: int | None = None
+    in_service: bool = False
 
     @classmethod
     def restore(cls, kept: Mapping[str, Any] | None) -> Memory:
         """From what was kept. None means that it should be there and is not readable: then no PIN try is left, since
-        an attacker who can destroy a database must not gain tries by it. The same for what makes no sense."""
+        an attacker who can destroy a database must not gain tries by it, nor a relay that tests itself. The same for
+        what makes no sense."""
         if kept is None:
-            return cls(tries=0)
+            return cls(tries=0, in_service=True)
         try:
             return cls._from_kept(kept)
         except (AttributeError, IndexError, TypeError, ValueError):
-            return cls(tries=0)
+            return cls(tries=0, in_service=True)
 
     @classmethod
     def _from_kept(cls, kept: Mapping[str, Any]) -> Memory:
@@ -49,13 +51,15 @@ class Memory:
             inside={grant: Entrant(**entrant) for grant, entrant in kept.get("inside", {}).items()},
             posture=Posture(**kept["posture"]) if "posture" in kept else Posture(),
             pulse_at_ms=kept.get("pulse"),
+            in_service=bool(kept.get("in_service", False)),
         )
 
     def everything(self) -> Kept:
         """All of it, for a log that has lost it."""
         uses = {f"use:{grant}": use for grant, use in self.uses.items()}
         posture = asdict(self.posture)
-        return {**uses, **self.changed_tries(), "inside": self._inside(), "posture": posture, "pulse": self.pulse_at_ms}
+        others = {"inside": self._inside(), "posture": posture, "pulse": self.pulse_at_ms}
+        return {**uses, **self.changed_tries(), **others, "in_service": self.in_service}
 
     def use_counts(self) -> dict[str, int]:
         """Entries so far by grant."""
@@ -80,6 +84,11 @@ class Memory:
     def set_posture(self, posture: Posture) -> Kept:
         self.posture = posture
         return {"posture": asdict(posture)}
+
+    def set_in_service(self, on: bool) -> Kept:
+        """The door was commissioned; `on`: it may go into service."""
+        self.in_service = on
+        return {"in_service": on}
 
     def forget_uses(self, still_listed: set[str], now_s: int) -> Kept:
         """Drop the counts of grants long gone."""

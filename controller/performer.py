@@ -22,6 +22,7 @@ from controller.decide import Installed
 from controller.door import Door
 from controller.door_events import (
     CommandGiven,
+    CommissionAsked,
     Derive,
     Effect,
     Event,
@@ -50,11 +51,13 @@ from controller.formats.messages import (
     AskStatus,
     CameraAlive,
     CameraRead,
+    AskCommissioning,
     Deliver,
     DisplayAlive,
     Hello,
     Link,
     PublicState,
+    Findings,
     SendAnswer,
 )
 from controller.formats.trust import Trust
@@ -225,7 +228,9 @@ class Performer:
                 self._asked(message.body)
             case Deliver(kind="command"):
                 self._command(message.body)
-            case AskStatus():
+            case AskStatus() | Findings():
+                if isinstance(message, Findings):
+                    self._unit.examined(message.checks, self.now().utc_s)
                 reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
 
     def _asked(self, body: str) -> None:
@@ -237,6 +242,10 @@ class Performer:
     def _command(self, body: str) -> None:
         now = self.now()
         try:
+            case AskCommissioning():
+                if message.do != "look":
+                    self.feed(CommissionAsked(message.do, message.symbol))
+                reply(views.commissioning(self.door))
             command = self._unit.challenges.judge(body, self._unit.trust, now.mono_ms, now.utc_s)
         except Refused as refused:
             self.feed(Refusal("command", refused.code))

@@ -13,6 +13,8 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from controller.challenges import Challenges
+import msgspec
+
 from controller.clock import Clock, Readings, Restored
 from controller.codelist import Floors, GateTime, accept_installed, accept_new
 from controller.data_folder import Disk
@@ -28,6 +30,7 @@ from controller.formats.limits import LIMITS
 from controller.formats.trust import Trust
 from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
+from controller.formats.state import Colour, Doctor
 from controller.memory import Memory
 from controller.trust_chain import accept_kept, climb, floors_after
 from hal.ports import Light, Lock, TimeSource
@@ -35,6 +38,9 @@ from hal.ports import Light, Lock, TimeSource
 
 @dataclass(frozen=True)
 class Ports:
+DOCTOR = "doctor"
+CHECKS_KEPT = 40  # as many as a state report holds
+
     """The hardware the unit acts on. Inputs are not here: they come as events."""
 
     lock: Lock
@@ -90,6 +96,7 @@ class Unit:
     @property
     def trust(self) -> Trust | None:
         """The trust document in force, None before enrolment."""
+        self.doctor = _doctor(kept or {})
         return None if self._step is None else self._step.trust
 
     def climb_trust(self, body: bytes) -> Climbed:
@@ -225,3 +232,11 @@ class Unit:
         if written and written.pop("boot") == source.boot_id():
             restored = Restored(**written)
         return Clock.start(readings, self.floors.clock_s, restored)
+
+
+def _doctor(kept: dict[str, Any]) -> Doctor | None:
+    """What was kept of the last self-test; None where nothing was, or nothing that makes sense."""
+    try:
+        return msgspec.convert(kept[DOCTOR], Doctor)
+    except (KeyError, msgspec.ValidationError):
+        return None

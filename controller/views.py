@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import msgspec
 
+from controller.commission import shortcomings
 from controller.door import Door
-from controller.door_events import Now
+from controller.door_events import Guidance, Now
 from controller.formats.code_list import Screen
-from controller.formats.messages import PublicState, Status
+from controller.formats.messages import Commissioning, Guide, PublicState, Status
 from controller.formats.state import StateReport
 from controller.unit import Unit
 
@@ -30,6 +33,7 @@ def report(unit: Unit, door: Door, now: Now) -> StateReport:
         seq=unit.log.end.seq,
         posture=door.posture(now).state,
         faults=tuple(sorted(door.faults)),
+        doctor=unit.doctor,
     )
 
 
@@ -55,7 +59,23 @@ def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
         faults=tuple(sorted(door.faults)),
         linked=linked,
         released=unit.ports.lock.released,
+        in_service=door.memory.in_service,
     )
+
+
+def commissioning(door: Door) -> Commissioning:
+    """For the terminal at which a door is brought into service."""
+    answers = door.commissioning.answers
+    return Commissioning(
+        in_service=door.memory.in_service,
+        guide=_guide(door.commissioning.guidance()),
+        answers=answers,
+        short=shortcomings(answers),
+    )
+
+
+def _guide(guidance: Guidance | None) -> Guide | None:
+    return None if guidance is None else msgspec.convert(asdict(guidance), Guide)
 
 
 def public(unit: Unit, door: Door, now: Now, incident: str | None) -> PublicState:
@@ -82,6 +102,7 @@ def public(unit: Unit, door: Door, now: Now, incident: str | None) -> PublicStat
         digits=door.typed,
         wait_s=door.wait_s(now),
         faults=tuple(sorted(door.faults)),
+        guide=_guide(door.commissioning.guidance()),
     )
 
 

@@ -13,9 +13,11 @@ from typing import get_args
 import msgspec
 
 from controller.formats.code_list import Language
+from controller.formats.messages import GuideStep
 from controller.formats.reasons import Reason
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+GUIDE_STEPS = frozenset(get_args(GuideStep))
 REFUSALS = frozenset(Reason) - {Reason.GRANTED}
 
 
@@ -32,7 +34,7 @@ class Refusal(_Words, frozen=True):
 
 class Catalogue(_Words, frozen=True):
     """Every text of one language. In braces: `{time}` and `{day}` as the room's clock says them, `{minutes}`,
-    `{number}`."""
+    `{number}`, `{keys}`, `{place}` and `{of}`. `guide` is for staff who bring the door into service."""
 
     name: str
     instruction: str
@@ -59,10 +61,15 @@ class Catalogue(_Words, frozen=True):
     lost: str
     lost_hint: str
     refused: dict[str, Refusal]
+    keys_left: str
+    step_of: str
+    guide: dict[str, Refusal]
 
     def __post_init__(self) -> None:
         if set(self.refused) != REFUSALS:
             raise ValueError(f"reasons missing or unknown: {sorted(set(self.refused) ^ REFUSALS)}")
+        if set(self.guide) != GUIDE_STEPS:
+            raise ValueError(f"steps missing or unknown: {sorted(set(self.guide) ^ GUIDE_STEPS)}")
 
 
 @cache

@@ -21,7 +21,7 @@ import msgspec
 
 from controller.display.catalogue import LANGUAGES, REFUSALS, Catalogue, catalogues
 from controller.formats.code_list import Language
-from controller.formats.messages import PublicState
+from controller.formats.messages import Guide, PublicState
 
 State = Literal["idle", "typing", "granted", "refused", "wait", "help", "leave", "fault", "lost"]
 SoundName = Literal["key", "granted", "refused", "wait"]
@@ -161,6 +161,8 @@ class Composer:
 def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Screen:
     """The picture that comes first; `lately` is the newest answer that goes on being told when it is over."""
     public = answer.public
+    if public.guide is not None:
+        return _guided(answer, public.guide)
     if public.digits:
         return Screen(
             state="typing",
@@ -187,6 +189,21 @@ def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Sc
     if public.occupied_until is not None and public.occupied_until - lasting.at_s <= LEAVE_SOON_S:
         return _leave_soon(lasting, public.occupied_until)
     return _idle(lasting)
+
+
+def _guided(telling: _Telling, guide: Guide) -> Screen:
+    """For whoever brings the door into service: what to do now, in the first language, with what was typed so far."""
+    words = telling.words
+    told = words.guide[guide.step]
+    left = words.keys_left.format(keys=" ".join(guide.left)) if guide.left else ""
+    return Screen(
+        state="help",
+        headings=telling.one(told.title),
+        body=telling.one(told.hint, left, guide.typed),
+        footer=telling.one(words.step_of.format(place=guide.place, of=guide.of)),
+        sound="key",
+        moment=f"guide {guide.place} {guide.left} {guide.typed}",
+    )
 
 
 def _idle(telling: _Telling) -> Screen:

@@ -7,6 +7,8 @@ the controller verifies itself, the display can look.
     sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState, SendAnswer
     display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
+                   -> AskCommissioning          <- Commissioning
+                   -> Findings                  <- Status
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ import msgspec
 from msgspec import Meta
 
 from controller.formats.code_list import DoorId, Language, Seconds
-from controller.formats.encoding import canonical, decode
+from controller.formats.encoding import canonical, decode, whole
 from controller.formats.errors import Refused
 from controller.formats.event import ClockState, Sequence
+from controller.formats.state import Checks
 
 M = TypeVar("M")
 
@@ -86,12 +89,31 @@ class SendState(_Message, frozen=True, tag="state"):
     body: str
 
 
+GuideStep = Literal[
+    "keys", "qr", "qr_seated", "relay", "exit_button", "leaf", "keypad_mm", "camera_mm", "corner_mm", "floor",
+    "free_exit", "escape_route", "locked_unpowered", "fire_cuts_lock", "cylinder", "notice", "sheet",
+    "passed", "failed", "abandoned",
+]  # fmt: skip
+
+
+class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is asked of whoever brings the door into service: the step's word and kind, keys still to be heard, figure
+    typed so far, the step's place among `of`. When it is over the step is `passed`, `failed` or `abandoned`."""
+
+    step: GuideStep
+    kind: str
+    left: str
+    typed: str
+    place: int
+    of: int
+
+
 class PublicState(_Message, frozen=True, tag="public"):
     """What anybody standing at the door may know. `shown` is the current answer, `shown_at` the UTC second it was given
     (two equal answers differ in it); `occupied_until` the end of the renters' windows that touch now, null while the
     room is free; `occupied_from` when the next one starts; `room`, `time_zone` and `leave` come from the signed list.
-    `incident` is a refusal's number to read out. Nothing in here depends on what a refused code was, beyond `reason`
-    and `opens_at`."""
+    `incident` is a refusal's number to read out; `guide` is there while staff bring the door into service. Nothing in
+    here depends on what a refused code was, beyond `reason` and `opens_at`."""
 
     door: DoorId
     at: int
@@ -110,6 +132,7 @@ class PublicState(_Message, frozen=True, tag="public"):
     digits: int
     wait_s: int | None
     faults: tuple[str, ...]
+    guide: Guide | None = None
 
 
 class AskStatus(_Message, frozen=True, tag="status"):
@@ -137,11 +160,36 @@ class Status(_Message, frozen=True, tag="status"):
     faults: tuple[str, ...]
     linked: bool
     released: bool
+    in_service: bool = False
+
+
+class AskCommissioning(_Message, frozen=True, tag="commission"):
+    """Staff at the terminal bring the door into service: begin, press a keypad's symbol, give up, or only look. The
+    relay clicks for it only while the door is not in service, or staff began at the keypad with their own code."""
+
+    do: Literal["begin", "press", "abandon", "look"]
+    symbol: Annotated[str, Meta(pattern=whole(r"[0-9#*]"))] | None = None
+
+
+class Commissioning(_Message, frozen=True, tag="commissioning"):
+    """How far it is: `guide` while it runs and shortly after, `answers` and `short` of what was answered so far."""
+
+    in_service: bool
+    guide: Guide | None
+    answers: dict[str, str | int]
+    short: tuple[str, ...]
+
+
+class Findings(_Message, frozen=True, tag="findings"):
+    """What the doctor found, check by check; the unit's next state report tells the hub."""
+
+    checks: Checks
 
 
 FromCamera = CameraRead | CameraAlive
 FromAgent = Deliver | Link
 FromDisplay = DisplayAlive
+FromAdmin = AskStatus | AskCommissioning | Findings
 ToAgent = Hello | SendBatch | SendState | SendAnswer
 
 

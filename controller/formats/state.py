@@ -6,12 +6,12 @@ could invent a number could run the sequence to its end.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from controller.formats.code_list import DoorId
+from controller.formats.code_list import DoorId, Seconds
 from controller.formats.encoding import decode
 from controller.formats.event import ClockState, Hash, LogId, Word
 
@@ -21,9 +21,22 @@ MAX_BYTES = 16 << 10
 OFFLINE = b'{"offline":true}'
 
 
-class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+Colour = Literal["green", "amber", "red"]
+Checks = Annotated[dict[Word, Colour], Meta(max_length=40)]
+
+
+class Doctor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the last self-tests of a unit found: `at` (UTC seconds) is when the newest ran, `checks` the newest colour
+    of each check. Some need a person (the camera's focus, a key press), so not every run makes all of them."""
+
+    at: Seconds
+    checks: Checks
+
+
+class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """`at` is UTC milliseconds by the door's clock; `list_version` 0 and `list_hash` null without a list; `receipt`
-    is the highest receipt number accepted, `log` and `seq` the newest record; `posture` and `faults` are words."""
+    is the highest receipt number accepted, `log` and `seq` the newest record; `posture` and `faults` are words;
+    `doctor` is left out until the unit was tested."""
 
     door: DoorId
     at: Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -36,6 +49,7 @@ class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     seq: Annotated[int, Meta(ge=0, lt=1 << 53)]
     posture: Word
     faults: Annotated[tuple[Word, ...], Meta(max_length=64)]
+    doctor: Doctor | None = None
 
 
 def parse_state(payload: bytes) -> StateReport:

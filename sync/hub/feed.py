@@ -36,6 +36,7 @@ RECORD_TYPES: dict[EventKind, str] = {
     "clock": "door.clock",
     "loss": "door.loss",
     "boot": "door.boot",
+    "commissioning": "door.commissioning",
     "fault_raised": "fault.raised",
     "fault_cleared": "fault.cleared",
 }

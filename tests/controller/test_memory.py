@@ -38,7 +38,7 @@ def test_a_fresh_door_has_its_tries_and_an_unreadable_one_none():
     [{"tries": "many"}, {"use:g1": 3}, {"use:g1": [1]}, {"inside": []}, {"inside": {"g1": {}}}, {"posture": {"x": 1}}],
 )
 def test_what_makes_no_sense_is_unreadable(nonsense: dict[str, Any]):
-    assert Memory.restore({"tries": 9} | nonsense) == Memory(tries=0)
+    assert Memory.restore({"tries": 9} | nonsense) == Memory(tries=0, in_service=True)
 
 
 def test_signing_out_leaves_the_others_inside():
