@@ -27,6 +27,7 @@ from controller.formats.event import Event, parse_batch, parse_event
 from controller.formats.jwk import SigningKey, load_private
 from controller.formats.qr_pass import QrPass
 from simulator import invariants
+from simulator.cheap_crypto import cheap_crypto
 from simulator.invariants import Broken, Seen
 from simulator.people import DAY_MS, People
 from simulator.simulated_broker import SimulatedBroker
@@ -87,6 +88,7 @@ class World:
     """One seeded world. `severity` is how much goes wrong (0: nothing); `populated` false leaves people and weather to
     somebody else; `watch` looks on."""
 
+    @cheap_crypto()
     def __init__(
         self, seed: int, doors: int = 1, severity: float = 1.0, *, populated: bool = True, watch: Watch | None = None
     ) -> None:
@@ -131,6 +133,7 @@ class World:
         self._order += 1
         heapq.heappush(self._queue, (max(ms, self.now_ms), self._order, call))
 
+    @cheap_crypto()
     def run(self, days: float) -> Report:
         """Run on for so many days. Raises Broken."""
         end_ms = self.now_ms + int(days * DAY_MS)

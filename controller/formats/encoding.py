@@ -56,7 +56,7 @@ def unb64(text: str, where: str) -> bytes:
 
 def parse_object(data: bytes, where: str) -> dict[str, Any]:
     """A small JSON object of any shape (a header, a key file). Raises Refused `not_json` or `duplicate_member`."""
-    value = _loads(data, where, _unique)
+    value = _loads(data, where, _MEMBERS)
     if not isinstance(value, dict):
         raise Refused("not_json", where, "not a JSON object")
     try:
@@ -78,7 +78,7 @@ def decode(data: bytes, kind: type[T], where: str) -> T:
         raise Refused("not_json", where, "not JSON in UTF-8") from None
     # msgspec takes the last of two members with one name; a second pass that keeps nothing finds them. It comes second,
     # because by now the shape is known: megabytes of `[],[],…` would cost the plain parser a hundred times their size.
-    _loads(data, where, _unique_names_only)
+    _loads(data, where, _NAMES_ONLY)
     return value
 
 
@@ -98,9 +98,9 @@ def split_place(message: str) -> tuple[str, str]:
     return printable if len(text) <= QUOTED_CHARS else printable[:-1] + "…", place.rstrip("`")
 
 
-def _loads(data: bytes, where: str, hook: Any) -> Any:
+def _loads(data: bytes, where: str, decoder: json.JSONDecoder) -> Any:
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=hook, parse_constant=_no_constant)
+        return decoder.decode(data.decode("utf-8"))
     except _DuplicateMember as error:
         raise Refused("duplicate_member", where, "a member name occurs twice") from error
     except (ValueError, RecursionError):
@@ -126,3 +126,7 @@ def _unique_names_only(pairs: list[tuple[str, Any]]) -> None:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+_MEMBERS = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_NAMES_ONLY = json.JSONDecoder(object_pairs_hook=_unique_names_only, parse_constant=_no_constant)

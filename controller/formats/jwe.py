@@ -16,18 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwe import JWERegistry
-from joserfc.jwk import ECKey, OKPKey
-
+from controller.formats import ecdh_es
+from controller.formats.ecdh_es import ALG, ENC
 from controller.formats.encoding import canonical, parse_object, unb64
 from controller.formats.errors import Refused
 from controller.formats.jwk import FILE_BYTES, thumbprint
-from controller.formats.limits import LIMITS
 
-ALG: Final = "ECDH-ES"
-ENC: Final = "A256GCM"
 HEADER: Final = {"alg", "enc", "epk", "kid", "typ"}
 HEADER_CHARS: Final = 768  # ours take about 300
 COORDINATE_BYTES: Final = 32
@@ -63,8 +57,7 @@ class DecryptKey:
 
 def make_key(curve: str = "X25519") -> DecryptKey:
     """A new random key on `X25519` or `P-256`."""
-    made = OKPKey.generate_key("X25519") if curve == "X25519" else ECKey.generate_key("P-256")
-    return load_private({name: str(value) for name, value in made.as_dict(private=True).items()})
+    return load_private(ecdh_es.make(curve))
 
 
 def read_public(data: bytes, where: str) -> EncryptKey:
@@ -92,7 +85,7 @@ def load_public(jwk: Any, where: str = "jwk") -> EncryptKey:
         if not isinstance(text, str) or len(unb64(text, f"{where}.{name}")) != COORDINATE_BYTES:
             raise Refused("bad_key", f"{where}.{name}", f"{COORDINATE_BYTES} bytes in base64url are wanted")
     checked = {name: str(value) for name, value in public.items()}
-    _joserfc_key(checked, where)  # a point off its curve is found here
+    ecdh_es.check(checked, where)
     return EncryptKey(thumbprint(checked), checked)
 
 
@@ -113,7 +106,7 @@ def load_private(jwk: Any, where: str = "jwk") -> DecryptKey:
 def encrypt(content: bytes, typ: str, reader: EncryptKey) -> str:
     """`content` for `reader` alone, as compact text; `typ` says what the content is."""
     header = {"alg": ALG, "enc": ENC, "kid": reader.thumbprint, "typ": typ}
-    return jwe.encrypt_compact(header, content, _joserfc_key(reader.public, "reader"), registry=_registry())
+    return ecdh_es.seal(header, content, reader.public)
 
 
 def decrypt(text: str, typ: str, reader: DecryptKey, *, max_bytes: int) -> bytes:
@@ -130,10 +123,7 @@ def decrypt(text: str, typ: str, reader: DecryptKey, *, max_bytes: int) -> bytes
     for name, part in zip(("iv", "ciphertext", "tag"), parts[2:], strict=True):
         unb64(part, f"jwe.{name}")
     _check_header(header, typ, reader.encrypt_key)
-    try:
-        return _plaintext(text, reader)
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise Refused("bad_ciphertext", "jwe", "does not open with this key") from None
+    return ecdh_es.unseal(text, reader.jwk())
 
 
 def _check_header(header: dict[str, Any], typ: str, own: EncryptKey) -> None:
@@ -148,30 +138,6 @@ def _check_header(header: dict[str, Any], typ: str, own: EncryptKey) -> None:
     epk = load_public(header["epk"], "jwe.protected.epk")
     if epk.public["crv"] != own.public["crv"]:
         raise Refused("bad_header", "jwe.protected.epk", "on another curve than this key")
-
-
-def _plaintext(text: str, reader: DecryptKey) -> bytes:
-    found = jwe.decrypt_compact(text, _joserfc_key(reader.jwk(), "reader"), registry=_registry()).plaintext
-    if found is None:
-        raise ValueError("no content")
-    return found
-
-
-def _registry() -> JWERegistry:
-    registry = JWERegistry(algorithms=[ALG, ENC])
-    # joserfc stops at 64 KiB; how much may come is decided by whoever calls, before anything is decoded.
-    registry.max_ciphertext_length = 2 * LIMITS.envelope_bytes
-    return registry
-
-
-def _joserfc_key(jwk: dict[str, str], where: str) -> ECKey | OKPKey:
-    try:
-        members: dict[str, str | list[str]] = {**jwk}
-        key = OKPKey.import_key(members) if jwk["kty"] == "OKP" else ECKey.import_key(members)
-        key.public_key  # noqa: B018 - the point is looked at here
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise Refused("bad_key", where, "not a point of its curve") from None
-    return key
 
 
 def _read(data: bytes, where: str) -> dict[str, Any]:
