@@ -136,13 +136,6 @@ class NotRecorded:
 
 
 @dataclass(frozen=True)
-class ClockNoted:
-    """The clock is to be written down, so that a receipt can answer it with a signed time."""
-
-
-@dataclass(frozen=True)
-class StorageHealed:
-@dataclass(frozen=True)
 class CommissionAsked:
     """Staff at the terminal: begin to bring the door into service, answer with a keypad's symbol, give up."""
 
@@ -150,6 +143,13 @@ class CommissionAsked:
     symbol: str | None = None
 
 
+@dataclass(frozen=True)
+class ClockNoted:
+    """The clock is to be written down, so that a receipt can answer it with a signed time."""
+
+
+@dataclass(frozen=True)
+class StorageHealed:
     """What was held in memory is on disk; `lost` records did not fit and are gone."""
 
     lost: int
@@ -174,6 +174,7 @@ Event = (
     | FaultChanged
     | Released
     | NotRecorded
+    | CommissionAsked
     | ClockNoted
     | StorageHealed
     | Tick
@@ -182,7 +183,6 @@ Event = (
 # ---- effects
 
 Signal = Literal["idle", "granted", "refused", "wait", "fault"]
-    | CommissionAsked
 Kept = dict[str, object]
 
 

@@ -48,16 +48,16 @@ from controller.formats.code_list import PinKdf
 from controller.formats.errors import Refused
 from controller.formats.event import Receipt
 from controller.formats.messages import (
+    AskCommissioning,
     AskStatus,
     CameraAlive,
     CameraRead,
-    AskCommissioning,
     Deliver,
     DisplayAlive,
+    Findings,
     Hello,
     Link,
     PublicState,
-    Findings,
     SendAnswer,
 )
 from controller.formats.trust import Trust
@@ -232,6 +232,10 @@ class Performer:
                 if isinstance(message, Findings):
                     self._unit.examined(message.checks, self.now().utc_s)
                 reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
+            case AskCommissioning():
+                if message.do != "look":
+                    self.feed(CommissionAsked(message.do, message.symbol))
+                reply(views.commissioning(self.door))
 
     def _asked(self, body: str) -> None:
         try:
@@ -242,10 +246,6 @@ class Performer:
     def _command(self, body: str) -> None:
         now = self.now()
         try:
-            case AskCommissioning():
-                if message.do != "look":
-                    self.feed(CommissionAsked(message.do, message.symbol))
-                reply(views.commissioning(self.door))
             command = self._unit.challenges.judge(body, self._unit.trust, now.mono_ms, now.utc_s)
         except Refused as refused:
             self.feed(Refusal("command", refused.code))

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from controller.challenges import Challenges
 import msgspec
 
+from controller.challenges import Challenges
 from controller.clock import Clock, Readings, Restored
 from controller.codelist import Floors, GateTime, accept_installed, accept_new
 from controller.data_folder import Disk
@@ -27,20 +27,20 @@ from controller.formats.code_list import CodeList
 from controller.formats.errors import Refused
 from controller.formats.jwe import decrypt
 from controller.formats.limits import LIMITS
+from controller.formats.state import Colour, Doctor
 from controller.formats.trust import Trust
 from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
-from controller.formats.state import Colour, Doctor
 from controller.memory import Memory
 from controller.trust_chain import accept_kept, climb, floors_after
 from hal.ports import Light, Lock, TimeSource
 
-
-@dataclass(frozen=True)
-class Ports:
 DOCTOR = "doctor"
 CHECKS_KEPT = 40  # as many as a state report holds
 
+
+@dataclass(frozen=True)
+class Ports:
     """The hardware the unit acts on. Inputs are not here: they come as events."""
 
     lock: Lock
@@ -89,6 +89,7 @@ class Unit:
         self.session = LinkSession(setup.door, self.log, self.trust, signer)
         self.challenges = Challenges(setup.door, signer, self._decrypt_key, setup.remote, os.urandom)
         self.clock = self._start_clock(kept or {})
+        self.doctor = _doctor(kept or {})
         list_version = self.installed.list.version if self.installed else None
         detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}
         self.boot_drafts.insert(0, Draft("boot", detail=detail))
@@ -96,7 +97,6 @@ class Unit:
     @property
     def trust(self) -> Trust | None:
         """The trust document in force, None before enrolment."""
-        self.doctor = _doctor(kept or {})
         return None if self._step is None else self._step.trust
 
     def climb_trust(self, body: bytes) -> Climbed:
