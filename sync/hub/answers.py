@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from controller.formats import qr_pass
 from sync.hub import store
 from sync.hub.credentials import Minter
 from sync.hub.issuer import VALID_S, GrantState
-from sync.hub.models import ApiEntry, Delivery, Door, Grant, Reservation
+from sync.hub.models import ApiEntry, Credential, Delivery, Door, DoorGroup, Grant, Reservation
 from sync.hub.reservations import Method
 from sync.hub.windows import Opening
 
@@ -35,10 +37,12 @@ class Code:
 @dataclass(frozen=True)
 class Delivered:
     """Whether a door has what holds now. While it has not, what held before may open it, at most until `live_until`
-    (X-14); None where nothing from before can be there."""
+    (X-14); None where nothing from before can be there. `opens_by` are the codes that it takes already: while `queued`
+    that is a QR which opens by itself, or nothing yet."""
 
     status: DeliveryStatus
     live_until: int | None
+    opens_by: tuple[Method, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
         state=grant.state,
         openings=tuple(store.openings_of(session, grant)),
         credentials=tuple(codes),
-        delivered=_delivered(session, grant),
+        delivered=_delivered(minter, grant),
     )
 
 
@@ -87,14 +91,34 @@ def note(session: Session, reservation: Reservation, action: str, now: int) -> N
     session.add(ApiEntry(at=now, client=reservation.client, ref=reservation.ref, action=action))
 
 
-def _delivered(session: Session, grant: Grant) -> dict[str, Delivered]:
+def _delivered(minter: Minter, grant: Grant) -> dict[str, Delivered]:
     query = select(Delivery, Door).join(Door, Door.id == Delivery.door).where(Delivery.grant_id == grant.id)
-    return {door.id: _at_door(delivery, door) for delivery, door in session.execute(query.order_by(Door.id))}
+    rows = minter.session.execute(query.order_by(Door.id)).all()
+    return {door.id: _at_door(minter, grant, delivery, door) for delivery, door in rows}
 
 
-def _at_door(delivery: Delivery, door: Door) -> Delivered:
+def _at_door(minter: Minter, grant: Grant, delivery: Delivery, door: Door) -> Delivered:
+    living = [each for each in minter.living(grant) if each.method in grant.methods] if grant.state == "active" else []
     if delivery.version is not None and door.reported_version >= delivery.version:
-        return Delivered("applied", None)
+        return Delivered("applied", None, _methods(living))
+    alone = [each for each in living if _stands_alone(minter, each, door)]
     # A version is never below the second in which its list was issued, so what the door holds runs out by then.
     old = delivery.held_before and door.reported_version > 0
-    return Delivered("queued", door.reported_version + VALID_S if old else None)
+    return Delivered("queued", door.reported_version + VALID_S if old else None, _methods(alone))
+
+
+def _methods(codes: Iterable[Credential]) -> tuple[Method, ...]:
+    return tuple(sorted({each.method for each in codes}))
+
+
+def _stands_alone(minter: Minter, credential: Credential, door: Door) -> bool:
+    """Whether a door that has not heard of this QR takes it by its own words: newer than the door's list, which is not
+    over, and tagged for the door's group."""
+    text = minter.clear_text(credential) if credential.method == "qr" else None
+    if text is None or not minter.now - VALID_S < door.reported_version:
+        return False
+    qr = qr_pass.parse(text)
+    if not qr.may_stand_alone or qr.number <= door.reported_version:
+        return False
+    group = minter.session.get_one(DoorGroup, door.door_group)
+    return qr.tagged_by([minter.keyring.unseal(group.sealed_key, f"group {group.id}")])

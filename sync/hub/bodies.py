@@ -210,10 +210,12 @@ class CredentialAnswer(BaseModel):
 
 class DeliveryAnswer(BaseModel):
     """Whether the door has reported a list that holds this revision. While it has not, what held before may still open
-    it, at most until `live_until`."""
+    it, at most until `live_until`. `opens_by` says which codes of this revision it takes already: a last-minute booking
+    at a door without network opens by `qr`, so that is the code to give."""
 
     door: str
     status: Literal["queued", "applied"]
+    opens_by: Annotated[list[Method], Field(examples=[["qr"], ["pin", "qr"]])]
     live_until: Annotated[str | None, Field(examples=[None, "2026-08-07T12:00:00Z"])]
 
 
@@ -275,7 +277,12 @@ def reservation_answer(answer: Answer) -> ReservationAnswer:
         ],
         credentials=[_credential(each) for each in answer.credentials],
         delivery=[
-            DeliveryAnswer(door=door, status=each.status, live_until=maybe_instant(each.live_until))
+            DeliveryAnswer(
+                door=door,
+                status=each.status,
+                opens_by=list(each.opens_by),
+                live_until=maybe_instant(each.live_until),
+            )
             for door, each in answer.delivered.items()
         ],
     )

@@ -77,8 +77,8 @@ def test_the_worked_example(http):
     qrs = [each["qr"] for each in told["credentials"] if each["qr"]]
     assert (len(pins), len(pins[0]), parse(qrs[0]).tag_count) == (1, 7, 2)
     assert told["delivery"] == [
-        {"door": "a-1", "status": "queued", "live_until": None},
-        {"door": "front", "status": "queued", "live_until": None},
+        {"door": "a-1", "status": "queued", "opens_by": [], "live_until": None},
+        {"door": "front", "status": "queued", "opens_by": [], "live_until": None},
     ]
     assert http.put("/v1/reservations/MOR-2026-004711", json=body(windows=[local])).status_code == 200
     seen = http.get("/v1/reservations/MOR-2026-004711").json()
