@@ -99,6 +99,12 @@ class Unit:
         """The trust document in force, None before enrolment."""
         return None if self._step is None else self._step.trust
 
+    def examined(self, checks: dict[str, Colour], now_s: int) -> None:
+        """What a self-test found, beside what earlier ones found of other checks; survives a restart."""
+        before = self.doctor.checks if self.doctor else {}
+        self.doctor = Doctor(at=max(0, now_s), checks=dict([*before.items(), *checks.items()][-CHECKS_KEPT:]))
+        self.log.keep({DOCTOR: msgspec.to_builtins(self.doctor)}, may_hold=True)
+
     def climb_trust(self, body: bytes) -> Climbed:
         """Take the steps of a `trust` message, each on disk before the next is looked at, then judge the installed
         list again: a revoked key or a new epoch ends it at once. Runs beside the loop."""
