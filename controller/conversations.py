@@ -3,7 +3,7 @@
 | socket    | who connects        | what they may say              | what they are told            |
 |-----------|---------------------|--------------------------------|-------------------------------|
 | `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
-| `sync`    | the agent           | `Deliver`, `Link`              | `Hello`, `SendBatch`, `SendState` |
+| `sync`    | the agent           | `Deliver`, `Link`, about enrolment | `Hello`, `SendBatch`, `SendState` |
 | `display` | the display process | `DisplayAlive`                 | `PublicState`                 |
 | `admin`   | staff               | `AskStatus`, `AskCommissioning`, `Findings` | `Status`, `Commissioning` |
 

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from controller import enrol_files
 from controller.codelist import Floors
 from controller.disk import TRUST, list_path, read_floors, remove_other_lists, replace_file, write_floors, write_trust
+from controller.enrolment import Enrolled
 from controller.eventlog import EventLog
 from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import Signer
+from controller.formats.link_place import LinkPlace
 from controller.own_keys import decrypt_key, event_key
 
 LOG = "log.db"
@@ -48,6 +51,16 @@ class Disk(Protocol):
 
     def decrypt_key(self) -> DecryptKey:
         """The unit's own decryption key, made when there is none."""
+
+    def keep_enrolment(self, enrolled: Enrolled) -> None:
+        """Put trust document, keys and places of a new enrolment in the place of those before, and the floors and lists
+        of before away; all of it or nothing."""
+
+    def finish_enrolment(self) -> None:
+        """After a power cut: what was kept comes whole. Raises ValueError when it is damaged."""
+
+    def read_link(self) -> LinkPlace | None:
+        """Where hub and broker are, None where no enrolment said it. Raises Refused."""
 
     def log_exists(self) -> bool: ...
 
@@ -96,6 +109,15 @@ class DataFolder:
 
     def decrypt_key(self) -> DecryptKey:
         return decrypt_key(self._path)
+
+    def keep_enrolment(self, enrolled: Enrolled) -> None:
+        enrol_files.keep(self._path, enrolled)
+
+    def finish_enrolment(self) -> None:
+        enrol_files.finish(self._path)
+
+    def read_link(self) -> LinkPlace | None:
+        return enrol_files.read_link(self._path)
 
     def log_exists(self) -> bool:
         return (self._path / LOG).exists()

@@ -74,6 +74,13 @@ class LeafMoved:
 
 
 @dataclass(frozen=True)
+class HousingButton:
+    """The button inside the housing went down (`pressed`) or up. Nothing to the door; it lets staff enrol the unit."""
+
+    pressed: bool
+
+
+@dataclass(frozen=True)
 class ExitPressed:
     """The exit button was pressed."""
 
@@ -113,7 +120,7 @@ class TrustTaken:
 class Refusal:
     """Something else from outside was refused: a receipt, a trust step, a line on a socket."""
 
-    what: Literal["receipt", "trust", "command", "socket"]
+    what: Literal["receipt", "trust", "command", "socket", "enrolment"]
     reason: str
 
 
@@ -165,6 +172,7 @@ Event = (
     | QrRead
     | PinDerived
     | LeafMoved
+    | HousingButton
     | ExitPressed
     | ListInstalled
     | ListRefused

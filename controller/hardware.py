@@ -8,7 +8,7 @@ commands that knows drivers.
 | `[contact]` | `LeafMoved` |
 | `[exit_button]` | `ExitPressed` |
 | `[tamper]` `[fire]` `[legacy]` | faults `tamper`, `fire`, `legacy_opened`, for as long as they are active |
-| `[housing_button]` | nothing: it is looked at by who may do more while the housing is open |
+| `[housing_button]` | `HousingButton`: held for 3 s it lets the unit be enrolled anew |
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from controller.config import Config, Part
-from controller.door_events import Event, ExitPressed, FaultChanged, KeyPressed, LeafMoved, QrRead
+from controller.door_events import Event, ExitPressed, FaultChanged, HousingButton, KeyPressed, LeafMoved, QrRead
 from controller.formats.errors import Refused
 from controller.signals import Signals
 from hal.errors import HardwareFault
@@ -32,7 +32,7 @@ ALARMS: Final = {"tamper": "tamper", "fire": "fire", "legacy": "legacy_opened"}
 SWITCHES: Final[dict[str, Callable[[Any], Event | None]]] = {
     "contact": LeafMoved,
     "exit_button": lambda pressed: ExitPressed() if pressed else None,
-    "housing_button": lambda _pressed: None,
+    "housing_button": HousingButton,
     **{switch: partial(FaultChanged, fault) for switch, fault in ALARMS.items()},
 }
 """Switch -> what a change of it means."""

@@ -56,6 +56,11 @@ class LinkSession:
         self._agent_holds = False
         self._last_report = None
 
+    def enrolled(self, trust: Trust, signer: Signer) -> None:
+        """The unit has a new trust document and a new key of its own: what is in flight is said anew."""
+        self.trust, self._signer = trust, signer
+        self.connected()
+
     def restarted(self) -> None:
         """The log goes on under another name: nothing is in flight, no earlier record tells a time."""
         self._in_flight, self.rolled_back_to = None, None

@@ -43,8 +43,11 @@ from controller.door_events import (
     Tick,
     TrustTaken,
 )
+from controller.draft import Draft
+from controller.enrol_session import EnrolSession
 from controller.eventlog import StorageFault
 from controller.formats.code_list import PinKdf
+from controller.formats.enrolment_messages import AskRenewal, EnrolmentAnswer, EnrolmentFailed, FoundTrust
 from controller.formats.errors import Refused
 from controller.formats.event import Receipt
 from controller.formats.messages import (
@@ -101,6 +104,7 @@ class Performer:
         self._incidents = Incidents(unit.setup.door)
         self.door = Door(unit.setup, unit.memory, unit.installed, self.now(), unit.ports.leaf_open)
         self._upkeep = Upkeep(unit, self.door, self._lease, beside.on_disk, self.feed)
+        self._enrol = EnrolSession(unit, beside.on_disk, self._tell_sync, self.feed, self._note, self._believe)
 
     def now(self) -> Now:
         """One reading of the clock."""
@@ -115,7 +119,8 @@ class Performer:
 
     def deadline_ms(self) -> int | None:
         """The monotonic instant at which `turn` has something to do for the door."""
-        return self.door.deadline_ms(self.now())
+        due = [at_ms for at_ms in (self.door.deadline_ms(self.now()), self._enrol.deadline_ms()) if at_ms is not None]
+        return min(due, default=None)
 
     def turn(self) -> None:
         """What time made due, then the news for agent and display. At least once a second on a real unit."""
@@ -125,6 +130,7 @@ class Performer:
             self.feed(Tick())
         self._drive(partial(self._lease.renew, now.mono_ms))
         self._upkeep.turn(now)
+        self._enrol.turn(now, self.door.installed is not None)
         self._tell_agent(now)
         self._tell_display(now)
 
@@ -133,6 +139,8 @@ class Performer:
     def feed(self, event: Event) -> None:
         """Let the door take an event now, and carry out what it wants."""
         now = self.now()
+        if self._enrol.takes(event, now):
+            return
         self._perform(self.door.step(event, now), now)
 
     def _perform(self, effects: Iterable[Effect], now: Now) -> None:
@@ -224,6 +232,8 @@ class Performer:
                 self._beside.on_disk(partial(self._unit.climb_trust, message.body.encode("utf-8")), self._trust_judged)
             case Deliver(kind="receipt"):
                 self._receipt(message.body)
+            case FoundTrust() | EnrolmentAnswer() | EnrolmentFailed() | AskRenewal():
+                self._enrol.heard(message, self.now())
             case Deliver(kind="ask"):
                 self._asked(message.body)
             case Deliver(kind="command"):
@@ -279,8 +289,19 @@ class Performer:
         self.feed(FaultChanged("clone_suspected", True))
 
     def _say_hello(self) -> None:
-        trust = self._unit.trust
-        self._tell("sync", Hello(door=self._unit.setup.door, authorities=trust.authorities if trust else ()))
+        trust, link = self._unit.trust, self._unit.link
+        hello = Hello(door=self._unit.setup.door, authorities=trust.authorities if trust else ())
+        if link is not None:
+            hello = msgspec.structs.replace(hello, hub=link.hub, broker=link.broker, certificate=link.certificate)
+        self._tell("sync", hello)
+
+    def _tell_sync(self, message: msgspec.Struct) -> bool:
+        self._tell("sync", message)
+        return self._anybody("sync")
+
+    def _note(self, draft: Draft) -> None:
+        """One record that no event of the door stands for."""
+        self._perform([Record((draft,), {})], self.now())
 
     def _trust_judged(self, climbed: Climbed) -> None:
         now = self.now()
@@ -345,6 +366,7 @@ class Performer:
         if not self._anybody("display"):
             return
         public = views.public(self._unit, self.door, now, self._incidents.number)
+        public = msgspec.structs.replace(public, enrolment=self._enrol.shown(now))
         if self._shown is None or not views.same(self._shown, public):
             self._shown = public
             self._tell("display", public)

@@ -51,7 +51,8 @@ class Runner:
             exit_button="exit_button" in hardware.switches,
             reads_qr=config.has("camera") or hardware.scans_outside,
         )
-        ports = Ports(hardware.lock, hardware.clock, hardware.signals, hardware.active("contact"), config.has("camera"))
+        signals, leaf_open = hardware.signals, hardware.active("contact")
+        ports = Ports(hardware.lock, hardware.clock, signals, leaf_open, config.has("camera"), signals.blink)
         self._unit = Unit(setup, ports, DataFolder(config.data))
         self._beside = Beside()
         self._selector.register(self._beside, selectors.EVENT_READ, self._beside.finish)

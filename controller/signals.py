@@ -39,6 +39,16 @@ class Signals:
         if signal in SOUNDS:
             self._play(SOUNDS[signal])
 
+    def blink(self, on: bool) -> None:
+        """One flash of a number that is told; with a click, so that it can be counted without seeing it."""
+        if self._light is not None:
+            try:
+                self._light.show("granted" if on else "off")
+            except HardwareFault:
+                self.broken = True
+        if on:
+            self.click()
+
     def click(self) -> None:
         """A key was pressed; whichever it was."""
         self._play("key")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -21,6 +22,8 @@ from controller.data_folder import Disk
 from controller.decide import Installed
 from controller.door import Setup
 from controller.draft import Draft
+from controller.enrol_files import floors_of
+from controller.enrolment import Enrolled
 from controller.eventlog import EventLog, StorageFault
 from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.code_list import CodeList
@@ -48,6 +51,7 @@ class Ports:
     light: Light | None
     leaf_open: bool
     camera: bool
+    blink: Callable[[bool], None] | None = None  # the same light, to tell a number with
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Unit:
         self.lost_records = 0
         self._disk = disk
         self._floors_guard = threading.Lock()  # changed beside the loop, read in it
+        disk.finish_enrolment()
+        self.link = disk.read_link()
         self._decrypt_key = disk.decrypt_key()
         floors = disk.read_floors()
         self.floors = floors or Floors()
@@ -85,9 +91,10 @@ class Unit:
         if self.trust is not None:
             self.log.begin_epoch(self.trust.epoch)
         self.memory = Memory.restore(kept)
-        signer = disk.event_key()
-        self.session = LinkSession(setup.door, self.log, self.trust, signer)
-        self.challenges = Challenges(setup.door, signer, self._decrypt_key, setup.remote, os.urandom)
+        self.entropy = os.urandom
+        self.signer = disk.event_key()
+        self.session = LinkSession(setup.door, self.log, self.trust, self.signer)
+        self.challenges = self._challenges()
         self.clock = self._start_clock(kept or {})
         self.doctor = _doctor(kept or {})
         list_version = self.installed.list.version if self.installed else None
@@ -104,6 +111,24 @@ class Unit:
         before = self.doctor.checks if self.doctor else {}
         self.doctor = Doctor(at=max(0, now_s), checks=dict([*before.items(), *checks.items()][-CHECKS_KEPT:]))
         self.log.keep({DOCTOR: msgspec.to_builtins(self.doctor)}, may_hold=True)
+
+    def enrol(self, enrolled: Enrolled) -> OSError | None:
+        """Keep a new enrolment, and judge by it from now on. Runs beside the loop."""
+        try:
+            with self._floors_guard:
+                self._disk.keep_enrolment(enrolled)
+                trust = enrolled.step.trust
+                self.floors = floors_of(self.floors, trust.version, trust.epoch)
+                self._step, self._decrypt_key = enrolled.step, enrolled.decrypt_key
+        except OSError as error:
+            return error
+        return None
+
+    def adopt(self, enrolled: Enrolled) -> None:
+        """Speak as what was enrolled, once it is kept. Runs in the loop."""
+        self.link, self.signer = enrolled.link, enrolled.event_key
+        self.session.enrolled(enrolled.step.trust, self.signer)
+        self.challenges = self._challenges()
 
     def climb_trust(self, body: bytes) -> Climbed:
         """Take the steps of a `trust` message, each on disk before the next is looked at, then judge the installed
@@ -152,6 +177,9 @@ class Unit:
     def clock_kept(self, raw_ms: int) -> dict[str, Any]:
         """The clock as a restart within this boot needs it; rides along with every record."""
         return {"boot": self.ports.clock.boot_id(), **asdict(self.clock.restorable(raw_ms))}
+
+    def _challenges(self) -> Challenges:
+        return Challenges(self.setup.door, self.signer, self._decrypt_key, self.setup.remote, self.entropy)
 
     def _change_floors(self, **changes: Any) -> None:
         with self._floors_guard:

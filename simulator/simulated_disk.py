@@ -13,11 +13,14 @@ from typing import Any
 
 from controller.codelist import Floors
 from controller.draft import Draft
+from controller.enrol_files import floors_of
+from controller.enrolment import Enrolled
 from controller.eventlog import EventLog, StorageFault
 from controller.formats import jwe
 from controller.formats.event import ClockState, Event, Receipt
 from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import SigningKey
+from controller.formats.link_place import LinkPlace
 
 
 class PowerCut(Exception):
@@ -103,6 +106,7 @@ class SimulatedDisk:
         self._lists: dict[str, bytes] = {}
         self._log: sqlite3.Connection | None = None
         self._before_lie: bytes | None = None
+        self._link: LinkPlace | None = None
 
     # ---- faults
 
@@ -168,6 +172,20 @@ class SimulatedDisk:
 
     def decrypt_key(self) -> DecryptKey:
         return self._decrypt_key
+
+    def keep_enrolment(self, enrolled: Enrolled) -> None:
+        self._write()
+        self._key, self._decrypt_key, self._link = enrolled.event_key, enrolled.decrypt_key, enrolled.link
+        self.trust, self._lists = enrolled.step.document, {}
+        trust = enrolled.step.trust
+        self._floors = floors_of(self._floors or Floors(), trust.version, trust.epoch)
+        self.fuse.pass_moment()
+
+    def finish_enrolment(self) -> None:
+        """Nothing is ever half-way: this card writes an enrolment as one."""
+
+    def read_link(self) -> LinkPlace | None:
+        return self._link
 
     def log_exists(self) -> bool:
         return self._log is not None

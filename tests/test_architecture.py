@@ -29,6 +29,7 @@ SHELL = {
         "config",
         "conversations",
         "door_socket",
+        "enrol_session",
         "hardware",
         "lease",
         "performer",

@@ -5,6 +5,7 @@ the controller verifies itself, the display can look.
 
     camera.sock    -> CameraRead, CameraAlive
     sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState, SendAnswer
+                   -> enrolment_messages        <- enrolment_messages
     display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
                    -> AskCommissioning          <- Commissioning
@@ -21,6 +22,17 @@ from msgspec import Meta
 
 from controller.formats.code_list import DoorId, Language, Seconds
 from controller.formats.encoding import canonical, decode, whole
+from controller.formats.enrolment import Broker, Certificate, HubPlace
+from controller.formats.enrolment_messages import (
+    AskRenewal,
+    Enrolling,
+    EnrolmentAnswer,
+    EnrolmentFailed,
+    FetchTrust,
+    FoundTrust,
+    SendEnrolment,
+    SendRenewal,
+)
 from controller.formats.errors import Refused
 from controller.formats.event import ClockState, Sequence
 from controller.formats.state import Checks
@@ -64,10 +76,14 @@ class Link(_Message, frozen=True, tag="link"):
 
 
 class Hello(_Message, frozen=True, tag="hello"):
-    """First line to the agent: which door this is and which CAs (PEM) to believe."""
+    """First line to the agent: which door this is and which CAs (PEM) to believe; after an enrolment by QR also where
+    hub and broker are, and the certificate (PEM) the hub gave the agent then."""
 
     door: DoorId
     authorities: tuple[str, ...]
+    hub: HubPlace | None = None
+    broker: Broker | None = None
+    certificate: Certificate | None = None
 
 
 class SendBatch(_Message, frozen=True, tag="batch"):
@@ -111,9 +127,10 @@ class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class PublicState(_Message, frozen=True, tag="public"):
     """What anybody standing at the door may know. `shown` is the current answer, `shown_at` the UTC second it was given
     (two equal answers differ in it); `occupied_until` the end of the renters' windows that touch now, null while the
-    room is free; `occupied_from` when the next one starts; `room`, `time_zone` and `leave` come from the signed list.
-    `incident` is a refusal's number to read out; `guide` is there while staff bring the door into service. Nothing in
-    here depends on what a refused code was, beyond `reason` and `opens_at`."""
+    room is free; `occupied_from` when the next one starts; `bookings` false while the door knows neither (no list, no
+    trusted time); `turns` how often a keypad asked for the next language; `room`, `time_zone` and `leave` come from the
+    signed list. `incident` is a refusal's number to read out; `guide` is there while staff bring the door into service.
+    Nothing in here depends on what a refused code was, beyond `reason` and `opens_at`."""
 
     door: DoorId
     at: int
@@ -132,6 +149,9 @@ class PublicState(_Message, frozen=True, tag="public"):
     digits: int
     wait_s: int | None
     faults: tuple[str, ...]
+    bookings: bool = True
+    turns: int = 0
+    enrolment: Enrolling | None = None
     guide: Guide | None = None
 
 
@@ -187,10 +207,10 @@ class Findings(_Message, frozen=True, tag="findings"):
 
 
 FromCamera = CameraRead | CameraAlive
-FromAgent = Deliver | Link
+FromAgent = Deliver | Link | FoundTrust | EnrolmentAnswer | EnrolmentFailed | AskRenewal
 FromDisplay = DisplayAlive
 FromAdmin = AskStatus | AskCommissioning | Findings
-ToAgent = Hello | SendBatch | SendState | SendAnswer
+ToAgent = Hello | SendBatch | SendState | SendAnswer | FetchTrust | SendEnrolment | SendRenewal
 
 
 def encode_line(message: msgspec.Struct) -> bytes:

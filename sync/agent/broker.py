@@ -40,23 +40,27 @@ log = logging.getLogger(__name__)
 class Broker:
     """One session after the other with the broker, as one door."""
 
-    def __init__(self, door: str, host: str, port: int, tls: ssl.SSLContext) -> None:
+    def __init__(self, door: str, host: str | None = None, port: int = 8883, tls: ssl.SSLContext | None = None) -> None:
+        self.address = None if host is None else (host, port)
         self.tls = tls
         self._door = door
-        self._address = host, port
         self._client: Client | None = None
         self._events: list[Connected | Disconnected | Received] = []
         self._clean = True
 
     def connect(self) -> None:
-        """Connect and say hello. What comes of it arrives as an event."""
+        """Connect and say hello. What comes of it arrives as an event; before there are `address` and `tls` nothing
+        comes of it."""
         self.abort()
-        client = self._client = self._new_client()
+        if self.address is None or self.tls is None:
+            self._lost()
+            return
+        client = self._client = self._new_client(self.tls)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.MaximumPacketSize = LIMITS.sync_line_bytes
         try:
-            client.connect(*self._address, keepalive=KEEPALIVE_S, clean_start=self._clean, properties=properties)
+            client.connect(*self.address, keepalive=KEEPALIVE_S, clean_start=self._clean, properties=properties)
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
             log.warning("no connection to the broker: %s", error)
             self._lost()
@@ -70,6 +74,11 @@ class Broker:
         client.on_disconnect = None
         if connection is not None:
             connection.close()
+
+    def leave(self) -> None:
+        """Come back as somebody else, or elsewhere: end a connection that is there, and tell it."""
+        if self._client is not None:
+            self._lost()
 
     def close(self) -> None:
         """Say good-bye, and let the broker publish the last will all the same: the door is unreachable now."""
@@ -120,7 +129,7 @@ class Broker:
         events, self._events = self._events, []
         return events
 
-    def _new_client(self) -> Client:
+    def _new_client(self, tls: ssl.SSLContext) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._door,
@@ -130,7 +139,7 @@ class Broker:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(UNACKNOWLEDGED)
         client.max_queued_messages_set(UNACKNOWLEDGED)
-        client.tls_set_context(self.tls)
+        client.tls_set_context(tls)
         client.will_set(topic(self._door, "state"), OFFLINE, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
@@ -162,9 +171,10 @@ class Broker:
         self._events.append(Disconnected())
 
 
-def tls_context(certificate: Path, private_key: Path, authorities: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer with our client certificate; the broker must be vouched for by `authorities` (PEM text).
-    Raises OSError (of which ssl.SSLError is one) when a file cannot be used."""
+def tls_context(certificate: Path, private_key: Path | None, authorities: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer with our client certificate, whose key is in the same file unless `private_key` is given; the
+    broker must be vouched for by `authorities` (PEM text). Raises OSError (of which ssl.SSLError is one) when a file
+    cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, private_key)

@@ -5,10 +5,12 @@
     socket = "/run/zaalsleutel/sync.sock"           # where the controller listens
 
     [broker]
+    certificate = "/var/lib/zaalsleutel-agent/agent.pem"    # PEM: who we are, with the key; enrolment writes it
+
+    # Only for a unit whose files are carried by hand, or that has to take another way than its hub said:
     host = "broker.example"                         # the name its certificate must carry
     port = 8883
-    certificate = "/etc/zaalsleutel/agent.pem"      # PEM: who we are; its common name is the door id
-    private_key = "/etc/zaalsleutel/agent.key"
+    private_key = "/etc/zaalsleutel/agent.key"      # where it is not in the same file
     authorities = "/etc/zaalsleutel/ca.pem"         # PEM: whom we believe, until the controller names others
 
 An unknown section or setting, a missing one, a value out of range: `Refused` naming `[section] setting`.
@@ -39,13 +41,13 @@ class DoorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class BrokerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the broker is, and the TLS files (PEM)."""
+    """The TLS files (PEM), and where the broker is; what is left out the controller knows from its enrolment."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    host: Annotated[str, Meta(min_length=1, max_length=253)] | None = None
     port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     certificate: FilePath
-    private_key: FilePath
-    authorities: FilePath
+    private_key: FilePath | None = None
+    authorities: FilePath | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

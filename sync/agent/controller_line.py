@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from controller.formats.limits import LIMITS
-from controller.formats.messages import Deliver, LineBuffer, Link, ToAgent, decode_line, encode_line
+from controller.formats.messages import FromAgent, LineBuffer, ToAgent, decode_line, encode_line
 
 READ_BYTES = 256 << 10
 # A controller that has left this much unread has stopped; a new connection gets everything that counts again.
@@ -48,7 +48,7 @@ class ControllerLine:
             raise Hangup("closed")
         return [decode_line(line, ToAgent, "sync.sock") for line in self._lines.feed(data)]
 
-    def send(self, message: Deliver | Link) -> None:
+    def send(self, message: FromAgent) -> None:
         """Queue a message and send what the socket takes. Raises Hangup."""
         self._unsent += encode_line(message)
         self.write()

@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal, get_args
 
+from controller.formats.enrolment_messages import FetchTrust, SendEnrolment, SendRenewal
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from controller.formats.messages import Deliver, Hello, SendAnswer, SendBatch, SendState, ToAgent, encode_line
@@ -105,7 +106,12 @@ class FromController:
     message: ToAgent
 
 
-Event = Woke | Connected | Disconnected | Received | ControllerHere | ControllerGone | FromController
+@dataclass(frozen=True)
+class Equipped:
+    """There is a certificate or a broker that was not there before: no need to wait any longer."""
+
+
+Event = Equipped | Woke | Connected | Disconnected | Received | ControllerHere | ControllerGone | FromController
 
 
 # --- effects ---
@@ -145,10 +151,17 @@ class ToController:
 
 
 @dataclass(frozen=True)
-class UseAuthorities:
-    """Believe these CAs (PEM) from the next connection on."""
+class Introduced:
+    """The controller said whom to believe, and where hub and broker are: from the next connection on."""
 
-    authorities: tuple[str, ...]
+    hello: Hello
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Carry something to the hub, over HTTPS."""
+
+    message: FetchTrust | SendEnrolment | SendRenewal
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,7 @@ class Drop:
     what: str
 
 
-Effect = Connect | Abort | Subscribe | Publish | ToController | UseAuthorities | Drop
+Effect = Connect | Abort | Subscribe | Publish | ToController | Introduced | Errand | Drop
 
 
 class Link:
@@ -187,6 +200,11 @@ class Link:
         match event:
             case Woke():
                 return self._woke(now_s, roll)
+            case Equipped():
+                self._failures = 0
+                if self.state is LinkState.WAITING:
+                    self.deadline_s = now_s
+                return []
             case Connected():
                 return self._connected(now_s, roll)
             case Disconnected():
@@ -247,10 +265,12 @@ class Link:
 
     def _from_controller(self, message: ToAgent, now_s: float, roll: float) -> list[Effect]:
         match message:
-            case Hello(door=door, authorities=authorities):
+            case Hello(door=door):
                 if door != self._door:
                     raise Refused("wrong_door", "hello.door", "the controller is another door than the configured one")
-                return [UseAuthorities(authorities)] if authorities else []
+                return [Introduced(message)]
+            case FetchTrust() | SendEnrolment() | SendRenewal():
+                return [Errand(message)]
             case SendState(body=body):
                 self._up_state = body.encode()
                 return self._publish_state()

@@ -10,17 +10,17 @@ import logging
 import random
 import selectors
 import socket
-import ssl
 import time
 from collections import deque
 from pathlib import Path
 
 from controller.formats.errors import Refused
-from controller.formats.messages import Deliver
-from controller.formats.messages import Link as LinkIs
-from sync.agent.broker import Broker, tls_context
+from controller.formats.messages import FromAgent, Hello
+from sync.agent.broker import Broker
 from sync.agent.config import Config
 from sync.agent.controller_line import ControllerLine, Hangup
+from sync.agent.enrol import Errands
+from sync.agent.enrol_identity import Identity
 from sync.agent.link import (
     Abort,
     Connect,
@@ -28,13 +28,15 @@ from sync.agent.link import (
     ControllerHere,
     Drop,
     Effect,
+    Equipped,
+    Errand,
     Event,
     FromController,
+    Introduced,
     Link,
     Publish,
     Subscribe,
     ToController,
-    UseAuthorities,
     Woke,
 )
 from sync.agent.service_state import ServiceState
@@ -49,11 +51,14 @@ class Runner:
     """Runs one door's link until `stop` is called (from a signal handler or another thread)."""
 
     def __init__(self, config: Config) -> None:
-        """Raises Refused `bad_config` when the TLS files cannot be used."""
+        """Raises Refused `bad_config` when TLS files that the configuration names cannot be used."""
         self._config = config
         self._chance = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._link = Link(config.door.id, time.monotonic(), self._chance.random())
-        self._broker = Broker(config.door.id, config.broker.host, config.broker.port, self._first_tls())
+        self._identity = _identity(config)
+        self._errands = Errands(config.door.id, self._identity)
+        self._broker = Broker(config.door.id, config.broker.host, config.broker.port)
+        self._authorities = self._first_authorities()
         self._controller: ControllerLine | None = None
         self._events: deque[Event] = deque()
         self._selector = selectors.DefaultSelector()
@@ -74,6 +79,7 @@ class Runner:
                 pass
         finally:
             self._service.stopping()
+            self._errands.close()
             self._broker.close()
             self._hang_up()
             self._selector.close()
@@ -91,6 +97,7 @@ class Runner:
         self._hear_broker(ready)
         if self._controller is not None and self._controller in ready:
             self._hear_controller(self._controller)
+        self._run_errands()
         self._events.append(Woke())
         while self._events:
             self._act(self._events.popleft())
@@ -180,12 +187,14 @@ class Runner:
                 self._broker.publish(effect)
             case ToController(message):
                 self._tell_controller(message)
-            case UseAuthorities(authorities):
-                self._use_authorities("\n".join(authorities))
+            case Introduced(hello):
+                self._introduced(hello)
+            case Errand(message):
+                self._errands.about(message)
             case Drop(what):
                 log.warning("dropped %s", what)
 
-    def _tell_controller(self, message: Deliver | LinkIs) -> None:
+    def _tell_controller(self, message: FromAgent) -> None:
         if self._controller is None:
             return
         try:
@@ -194,21 +203,56 @@ class Runner:
             log.warning("lost the controller: %s", hangup)
             self._hang_up()
 
-    # --- TLS ---
+    # --- enrolment, renewal, TLS ---
 
-    def _tls(self, authorities: str) -> ssl.SSLContext:
-        broker = self._config.broker
-        return tls_context(Path(broker.certificate), Path(broker.private_key), authorities)
+    def _run_errands(self) -> None:
+        if self._errands.took_certificate():
+            self._equip()
+        if self._controller is not None:
+            for message in self._errands.news(time.time()):
+                self._tell_controller(message)
 
-    def _first_tls(self) -> ssl.SSLContext:
-        path = self._config.broker.authorities
+    def _introduced(self, hello: Hello) -> None:
+        """The controller knows whom to believe; and from an enrolment, where the broker is and who we are."""
+        if hello.authorities:
+            self._authorities = "\n".join(hello.authorities)
+        moved = False
+        if self._config.broker.host is None and hello.broker is not None:
+            address = hello.broker.host, hello.broker.port
+            moved, self._broker.address = self._broker.address not in {None, address}, address
+        self._errands.introduced(hello)
+        self._equip()
+        if self._errands.took_certificate() or moved:
+            self._broker.leave()
+
+    def _equip(self) -> None:
+        """Use the certificate there is from the next connection on."""
+        if not self._authorities:
+            return
+        waited = self._broker.tls is None
         try:
-            return self._tls(Path(path).read_text("ascii"))
+            self._broker.tls = self._identity.context(self._authorities)
+        except FileNotFoundError:
+            log.info("no certificate yet: waiting for the enrolment of this unit")
+            return
+        except (OSError, ValueError) as error:
+            log.error("certificate or authorities cannot be used, keeping the ones before: %s", error)
+            return
+        if waited:
+            self._events.append(Equipped())
+
+    def _first_authorities(self) -> str:
+        path = self._config.broker.authorities
+        if path is None:
+            return ""
+        try:
+            authorities = Path(path).read_text("ascii")
+            self._broker.tls = self._identity.context(authorities)
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise Refused("bad_config", "[broker]", f"certificate, private_key or authorities: {error}") from None
+        return authorities
 
-    def _use_authorities(self, authorities: str) -> None:
-        try:
-            self._broker.tls = self._tls(authorities)
-        except (OSError, ValueError) as error:
-            log.error("the controller's authorities cannot be used, keeping the ones before: %s", error)
+
+def _identity(config: Config) -> Identity:
+    private_key = config.broker.private_key
+    return Identity(Path(config.broker.certificate), None if private_key is None else Path(private_key))

@@ -32,7 +32,7 @@ def test_a_good_file(tmp_path: Path):
     ("old", "new", "where"),
     [
         ("[broker]", "[brokr]", "[brokr]"),
-        ('host = "broker.example"', "", "[broker] host"),
+        ('certificate = "a.pem"', "", "[broker] certificate"),
         ("[broker]\n", "[broker]\nport = 99999\n", "[broker] port"),
         ("[broker]\n", '[broker]\npassword = "x"\n', "[broker] password"),
         ('id = "hall-1"', 'id = "Hall 1"', "[door] id"),
@@ -51,3 +51,10 @@ def test_a_bad_file_is_refused_by_place(tmp_path: Path, old: str, new: str, wher
 def test_a_missing_file(tmp_path: Path):
     with pytest.raises(Refused, match="No such file"):
         read_config(tmp_path / "agent.toml")
+
+
+def test_an_enrolled_unit_needs_one_file_and_no_address(tmp_path: Path):
+    path = tmp_path / "agent.toml"
+    path.write_text('[door]\nid = "hall-1"\nsocket = "/run/sync.sock"\n[broker]\ncertificate = "agent.pem"\n')
+    broker = read_config(path).broker
+    assert (broker.host, broker.private_key, broker.authorities) == (None, None, None)

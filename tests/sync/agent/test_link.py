@@ -28,13 +28,13 @@ from sync.agent.link import (
     Effect,
     Event,
     FromController,
+    Introduced,
     Link,
     LinkState,
     Publish,
     Received,
     Subscribe,
     ToController,
-    UseAuthorities,
     Woke,
 )
 from sync.topics import DOWN, topic
@@ -182,8 +182,8 @@ def test_the_controller_hears_of_every_change_of_the_link():
 
 def test_hello_names_the_door_and_may_replace_the_authorities():
     link = connected_link(ControllerHere())
-    assert link.handle(FromController(Hello(door=DOOR, authorities=())), 0.0, 0.0) == []
-    assert link.handle(FromController(Hello(door=DOOR, authorities=("pem",))), 0.0, 0.0) == [UseAuthorities(("pem",))]
+    hello = Hello(door=DOOR, authorities=("pem",))
+    assert link.handle(FromController(hello), 0.0, 0.0) == [Introduced(hello)]
     with pytest.raises(Refused, match="wrong_door"):
         link.handle(FromController(Hello(door="hall-2", authorities=())), 0.0, 0.0)
 
