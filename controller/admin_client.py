@@ -1,28 +1,78 @@
-"""The other ends of two of the controller's sockets: asking for `Status`, watching `PublicState`."""
+"""The other ends of two of the controller's sockets: asking for `Status`, reporting a self-test, commissioning; and
+watching `PublicState`."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
+from typing import Literal, TypeVar
+
+import msgspec
 
 from controller.formats.limits import LIMITS
-from controller.formats.messages import AskStatus, LineBuffer, PublicState, Status, decode_line, encode_line
+from controller.formats.messages import (
+    AskCommissioning,
+    AskStatus,
+    Commissioning,
+    Findings,
+    LineBuffer,
+    PublicState,
+    Status,
+    decode_line,
+    encode_line,
+)
+from controller.formats.state import Colour
 
 ANSWER_S = 5.0
+A = TypeVar("A", bound=msgspec.Struct)
+
+
+class Admin:
+    """A conversation with the unit whose sockets are in this folder. Every method raises OSError when it does not
+    answer, or Refused."""
+
+    def __init__(self, sockets: Path) -> None:
+        self._path = str(sockets / "admin.sock")
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def __enter__(self) -> Admin:
+        self._connection.settimeout(ANSWER_S)
+        try:
+            self._connection.connect(self._path)
+        except OSError:
+            self._connection.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def status(self) -> Status:
+        """How the unit is."""
+        return self._ask(AskStatus(), Status)
+
+    def report(self, checks: Mapping[str, Colour]) -> Status:
+        """Tell it what the doctor found."""
+        return self._ask(Findings(checks=dict(checks)), Status)
+
+    def commission(self, do: Literal["begin", "press", "abandon", "look"], symbol: str | None = None) -> Commissioning:
+        """Bring it into service, one word at a time."""
+        return self._ask(AskCommissioning(do=do, symbol=symbol), Commissioning)
+
+    def _ask(self, question: msgspec.Struct, answer: type[A]) -> A:
+        self._connection.sendall(encode_line(question))
+        lines = LineBuffer(LIMITS.socket_line_bytes)
+        while True:
+            for line in lines.feed(_some(self._connection)):
+                return decode_line(line, answer, "admin.sock")
 
 
 def ask_status(sockets: Path) -> Status:
     """How the unit whose sockets are in this folder is. Raises OSError when it does not answer, or Refused."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_S)
-        connection.connect(str(sockets / "admin.sock"))
-        connection.sendall(encode_line(AskStatus()))
-        lines = LineBuffer(LIMITS.socket_line_bytes)
-        while True:
-            for line in lines.feed(_some(connection)):
-                return decode_line(line, Status, "admin.sock")
+    with Admin(sockets) as unit:
+        return unit.status()
 
 
 def watch(sockets: Path, seconds: float) -> Iterator[PublicState]:

@@ -124,6 +124,32 @@ def status(
 
 
 @app.command()
+def commission(
+    config: ConfigFile,
+    language: Annotated[str, typer.Option(help="nl, fr, de or en.")] = "nl",
+) -> None:
+    """Bring the running unit into service, step by step; `stop` ends it. Exit 0: passed; 1: not.
+
+    Answers are typed as at a keypad: 1 yes, 3 no, 2 does not apply, 0 let the lock click, * does not work."""
+    from controller import commission_cli
+    from controller.config import load
+    from controller.display.catalogue import LANGUAGES
+
+    spoken = next((each for each in LANGUAGES if each == language), None)
+    if spoken is None:
+        raise _fail(ValueError(f"no texts in {language!r}; there are: {', '.join(LANGUAGES)}"), 2)
+    try:
+        sockets = load(config).sockets
+        with commission_cli.given_up(sockets):
+            passed = commission_cli.commission(sockets, Console(), spoken, commission_cli.line_from_stdin)
+    except (Refused, OSError) as error:
+        raise _fail(error) from None
+    except (KeyboardInterrupt, EOFError):
+        raise typer.Exit(1) from None
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command()
 def explain(
     code_list: Annotated[Path, typer.Option("--list", help="A signed code list.")],
     key: Annotated[Path | None, typer.Option("--key", help="The list key as JWK, private or public.")] = None,

@@ -2,6 +2,7 @@
 
     zaalsleutel doctor --config /etc/zaalsleutel/door.toml
     zaalsleutel doctor --config /etc/zaalsleutel/door.toml --press --json
+    zaalsleutel doctor --config /etc/zaalsleutel/door.toml --report          # and the hub shows it
 
 Works beside the running unit and without one. Exit status 0: all green; 1: something amber; 2: something red.
 """
@@ -20,8 +21,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from controller.admin_client import ask_status, watch
-from controller.checks.finding import ORDER, Finding, green, red, worst
+from controller.admin_client import Admin, ask_status, watch
+from controller.checks.finding import ORDER, Finding, colours, green, red, worst
 from controller.checks.machine import machine
 from controller.checks.running import running
 from controller.checks.sight import sight
@@ -42,6 +43,7 @@ def doctor(
     config: Annotated[Path, typer.Option(help="The unit's TOML file.")] = Path("/etc/zaalsleutel/door.toml"),
     agent: Annotated[Path | None, typer.Option(help="The agent's; default: agent.toml beside it, if any.")] = None,
     press: Annotated[bool, typer.Option("--press", help="Ask for a key press and wait for it.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Tell the unit, which tells the hub.")] = False,
     look: Annotated[bool, typer.Option(help="Look through the camera.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     root: Annotated[Path, typer.Option(hidden=True, help="Where /sys, /proc and /etc are.")] = Path("/"),
@@ -49,6 +51,8 @@ def doctor(
     """Check wiring, machine, storage, the running unit and the camera; tell what to do first."""
     findings = _examine(config, agent, root, press, look)
     colour = worst(findings)
+    if report:
+        findings = [*findings, *_reported(config, findings)]
     if as_json:
         print(json.dumps({"colour": colour, "findings": [asdict(finding) for finding in findings]}))
     else:
@@ -102,6 +106,15 @@ def _pressed(config: Config) -> Iterator[Finding]:
         yield red("key press", f"the door does not tell: {error}", "start the controller first")
         return
     yield red("key press", "the door heard nothing", "look at the keypad's wires and its section in the unit file")
+
+
+def _reported(path: Path, findings: list[Finding]) -> Iterator[Finding]:
+    """Hand the colours to the unit; its next signed state report carries them. A finding only where that failed."""
+    try:
+        with Admin(load(path).sockets) as unit:
+            unit.report(colours(findings))
+    except (OSError, Refused) as error:
+        yield red("report", f"the unit does not take it: {error}", "start the controller first")
 
 
 def _print(findings: list[Finding]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Colour = Literal["green", "amber", "red"]
+from controller.formats.state import Colour
+
 ORDER: Final[tuple[Colour, ...]] = ("green", "amber", "red")
+CHECKS_MAX: Final = 40  # what a state report holds
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,15 @@ def amber(check: str, fact: str, do: str) -> Finding:
 def red(check: str, fact: str, do: str) -> Finding:
     """Not fit for service."""
     return Finding(check, "red", fact, do)
+
+
+def colours(findings: Iterable[Finding]) -> dict[str, Colour]:
+    """The worst colour of each check, under a word as a state report has them: what the hub is told."""
+    found: dict[str, Colour] = {}
+    for finding in findings:
+        word = re.sub(r"[^a-z0-9]+", "_", finding.check.lower()).strip("_")[:40]
+        found[word] = max(found.get(word, "green"), finding.colour, key=ORDER.index)
+    return dict(list(found.items())[:CHECKS_MAX])
 
 
 def worst(findings: Iterable[Finding]) -> Colour:

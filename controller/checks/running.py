@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from controller.checks.finding import Colour, Finding, amber, green, red
+from controller.checks.finding import Finding, amber, green, red
 from controller.config import Config
 from controller.formats.messages import Status
+from controller.formats.state import Colour
 
 LIST_DAYS: Final = 7
 """A list lives 21 days and is renewed daily: with fewer left the door has been cut off for two weeks."""
