@@ -154,6 +154,11 @@ class Door:
         """Digits typed so far at the keypad that is furthest."""
         return self._keypads.typed
 
+    @property
+    def turns(self) -> int:
+        """How often the screen's next language was asked for at a keypad."""
+        return self._keypads.turns
+
     def tries_left(self, now: Now) -> int:
         return self._tries.left(now.mono_ms)
 

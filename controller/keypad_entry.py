@@ -3,6 +3,8 @@
     entry     = code [ "#" ]             complete at the list's PIN length, or at "#"
     function  = "#" digit code [ "#" ]   #0 sign out, #1 attended, #2 commissioning; any other digit makes a malformed
                                          entry
+    language  = "#9"                     the screen's next language, where the policy lists several; takes no code, so a
+                                         code that follows is an entry of its own
 
 `*` or 10 s without a key clears. A `#` within 3 s of an entry that completed by length belongs to that entry. Without
 a list no length is known: 6 to 8 digits end by `#` or by the 10 s.
@@ -17,6 +19,7 @@ TRAILING_ENTER_MS = 3_000
 MAX_DIGITS = 9  # one more than any PIN has, so that a longer entry is seen to be too long
 SIGN_OUT, ATTENDED, COMMISSION = "0", "1", "2"
 FUNCTIONS = frozenset({SIGN_OUT, ATTENDED, COMMISSION})
+LANGUAGE = "9"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class KeypadEntry:
             return None
         if self._function == "":
             self._function = symbol
-            return None
+            return self._complete() if symbol == LANGUAGE else None
         self._digits = (self._digits + symbol)[:MAX_DIGITS]
         if len(self._digits) == pin_digits:
             self._completed_by_length_ms = now_ms

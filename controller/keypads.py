@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controller.door_events import Derive
 from controller.formats.code_list import PinKdf
-from controller.keypad_entry import SIGN_OUT, Entry, KeypadEntry
+from controller.keypad_entry import LANGUAGE, SIGN_OUT, Entry, KeypadEntry
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Keypads:
         self._entries = {reader: KeypadEntry() for reader in readers}
         self._pending: dict[str, _Pending] = {}
         self._ticket = 0
+        self.turns = 0
+        """How often the next language was asked for: the screen's business, so it is counted here and that is all."""
 
     @property
     def typed(self) -> int:
@@ -46,7 +48,11 @@ class Keypads:
 
     def press(self, reader: str, symbol: str, now_ms: int, pin_digits: int | None) -> Entry | None:
         """Take one symbol; the entry it completes, if any."""
-        return self._entries[reader].press(symbol, now_ms, pin_digits)
+        entry = self._entries[reader].press(symbol, now_ms, pin_digits)
+        if entry is not None and entry.function == LANGUAGE:
+            self.turns += 1
+            return None
+        return entry
 
     def idle(self, now_ms: int, pin_digits: int | None) -> list[tuple[str, Entry]]:
         """Clear what was left standing; the entries, with their keypad, that are complete by that."""

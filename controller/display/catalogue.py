@@ -43,6 +43,7 @@ class Catalogue(_Words, frozen=True):
     free_until: str
     in_use_until: str
     typing: str
+    typing_hint: str
     granted: str
     granted_hint: str
     signed_out: str

@@ -11,6 +11,7 @@ picture that lasts is told in one language after the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from controller.display.catalogue import LANGUAGES, REFUSALS, Catalogue, catalogues
+from controller.display.keyed_language import KeyedLanguage
 from controller.formats.code_list import Language
 from controller.formats.messages import Guide, PublicState
 
@@ -32,6 +34,8 @@ AFTER_MS = 20_000
 digits down, and for each of four languages to have its turn."""
 TURN_MS = 5_000
 DAY_S = 86_400
+NEXT_LANGUAGE = "#9"
+CLEAR = "*"  # before it while digits stand: a `#` behind them would end the code
 FATAL = frozenset({"lock"})  # faults with which no code opens
 
 
@@ -43,8 +47,8 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture. `dots`: digits typed. `languages`: those a person may choose from now, empty while none. `sound` is
-    to be heard once whenever `moment` changes."""
+    """One picture. `dots`: digits typed. `languages`: those a person may choose from now, empty while none; `chosen`:
+    the one they did; `switch`: what to type for the next one. `sound` is to be heard once whenever `moment` changes."""
 
     state: State
     headings: tuple[Line, ...]
@@ -52,6 +56,8 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
     footer: tuple[Line, ...] = ()
     dots: int = 0
     languages: tuple[Line, ...] = ()
+    chosen: str = ""
+    switch: str = ""
     spoken: str = "nl"
     sound: SoundName | None = None
     moment: str = ""
@@ -120,6 +126,7 @@ class Composer:
         self._answered: PublicState | None = None
         self._answered_ms = 0
         self._languages: tuple[Language, ...] = ("nl",)
+        self._keyed = KeyedLanguage()
 
     def heard(self, public: PublicState | None, now_ms: int) -> None:
         """The controller's newest word; None when it cannot be heard any more."""
@@ -127,6 +134,7 @@ class Composer:
         if public is None:
             self._answered = None
             return
+        self._keyed.heard(public, now_ms)
         self._languages = public.languages
         if public.shown in {"refused", "wait"} or public.reason == "signed_out":
             if self._answered is None or self._answered.shown_at != public.shown_at:
@@ -136,8 +144,10 @@ class Composer:
             self._answered = None
 
     def screen(self, now_ms: int, chosen: str | None = None) -> Screen:
-        """The picture for one page. `chosen` is what the person before that page picked, if it is to be had."""
-        languages = tuple(language for language in self._languages if language == chosen) or self._languages
+        """The picture for one page. `chosen` is what the person before that page touched, if it is to be had; it counts
+        before what was chosen at the keypad."""
+        picked = chosen if chosen in self._languages else self._keyed.language(self._languages, now_ms)
+        languages = tuple(language for language in self._languages if language == picked) or self._languages
         if self._public is None:
             language = languages[now_ms // TURN_MS % len(languages)]
             words = catalogues()[language]
@@ -152,10 +162,13 @@ class Composer:
             screen = _tell(telling, telling.in_turn(now_ms), None)
         # The idle screen speaks as the policy says; whoever has begun may choose (X-10).
         begun = screen.state not in {"idle", "lost", "fault"}
-        offered = self._languages if begun and len(self._languages) > 1 else ()
+        several = len(self._languages) > 1 and self._public.guide is None
+        offered = self._languages if begun and several else ()
         names = tuple(Line(language, catalogues()[language].name) for language in offered)
         spoken = next((line.language for line in (*screen.body, *screen.headings) if line.language), languages[0])
-        return msgspec.structs.replace(screen, languages=names, spoken=spoken)
+        body = tuple(Line(line.language, unbroken(line.text)) for line in screen.body)
+        screen = msgspec.structs.replace(screen, body=body, languages=names, chosen=picked or "", spoken=spoken)
+        return _with_switch(screen, self._public, self._languages) if several else screen
 
 
 def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Screen:
@@ -167,6 +180,7 @@ def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Sc
         return Screen(
             state="typing",
             headings=answer.all(lambda words: words.typing),
+            body=() if answer.crowded else answer.one(answer.words.typing_hint),
             dots=public.digits,
             sound="key",
             moment=f"key {public.digits}",
@@ -191,6 +205,20 @@ def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Sc
     return _idle(lasting)
 
 
+def _with_switch(screen: Screen, public: PublicState, languages: tuple[Language, ...]) -> Screen:
+    """How to get another language without touching the screen: beside the languages while somebody is there, on the
+    idle screen with those that come next."""
+    if "keypad" in public.faults:
+        return screen
+    if screen.state == "idle":
+        at = languages.index(screen.chosen) + 1 if screen.chosen in languages else 1
+        following = (*languages[at:], *languages[: at - 1])
+        codes = " ".join(language.upper() for language in following)
+        return msgspec.structs.replace(screen, footer=(Line("", f"{NEXT_LANGUAGE}: {codes}"),))
+    keys = CLEAR + NEXT_LANGUAGE if screen.dots else NEXT_LANGUAGE
+    return msgspec.structs.replace(screen, switch=keys if screen.languages else "")
+
+
 def _guided(telling: _Telling, guide: Guide) -> Screen:
     """For whoever brings the door into service: what to do now, in the first language, with what was typed so far."""
     words = telling.words
@@ -210,7 +238,7 @@ def _idle(telling: _Telling) -> Screen:
     public = telling.public
     instructions = telling.all(_instruction(public.faults))
     notices = () if "camera" in public.faults else telling.all(lambda words: words.notice)
-    status = telling.all(lambda words: _status(telling, words))
+    status = telling.all(lambda words: _status(telling, words)) if public.bookings else ()
     if not public.room:
         return Screen(state="idle", headings=instructions, body=status + notices)
     return Screen(state="idle", headings=(Line("", public.room),), body=instructions + status + notices)
@@ -333,6 +361,11 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
+
+
+def unbroken(text: str) -> str:
+    """A telephone number stays on one line: no break where a space parts two digits."""
+    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", text)
 
 
 def accepted(chosen: str) -> str | None:

@@ -158,6 +158,18 @@ def test_a_person_switches_the_language_after_the_first_key(page):
     page.click("#keypad button:text-is('*')")
 
 
+def test_the_keypad_alone_switches_the_language_too(page):
+    screen(page).locator("body[data-state=idle] #footer >> text=#9: FR DE EN").wait_for()
+    for symbol in "#9":
+        page.click(f"#keypad button:text-is('{symbol}')")
+    screen(page).locator("#body >> text=PIN ou code QR").wait_for()
+    page.click("#keypad button:text-is('1')")
+    screen(page).locator("#headings >> text=Votre code").wait_for()
+    assert screen(page).locator("#languages [lang=fr]").get_attribute("aria-pressed") == "true"
+    assert screen(page).locator("#languages span").inner_text() == "*#9"
+    page.click("#keypad button:text-is('*')")
+
+
 def test_without_the_network_the_door_opens_and_keeps_its_records(page):
     reserve(page)
     page.click("#cable")

@@ -56,16 +56,19 @@ function lines(parent, tag, said) {
   );
 }
 
-function languageButtons(languages) {
-  at("languages").hidden = !languages.length;
+function languageButtons(screen) {
+  at("languages").hidden = !screen.languages.length;
+  const keys = document.createElement("span");
+  keys.textContent = screen.switch;
   at("languages").replaceChildren(
-    ...languages.map(([code, name]) => {
+    ...(screen.switch ? [keys] : []),
+    ...screen.languages.map(([code, name]) => {
       const button = document.createElement("button");
       button.type = "button";
       button.lang = code;
       button.textContent = code;
       button.setAttribute("aria-label", name);
-      button.setAttribute("aria-pressed", String(chosen === code));
+      button.setAttribute("aria-pressed", String(screen.chosen === code));
       button.addEventListener("click", () => choose(code));
       return button;
     }),
@@ -95,7 +98,7 @@ function draw(screen) {
   at("dots").textContent = "●".repeat(screen.dots);
   lines(at("sheet"), "p", screen.body);
   lines(at("footer"), "p", screen.footer);
-  languageButtons(screen.languages);
+  languageButtons(screen);
   firstSheet();
 }
 

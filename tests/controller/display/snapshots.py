@@ -19,7 +19,7 @@ CASES: dict[str, PublicState | None] = {
     "idle, nothing booked": public(occupied_from=None),
     "in use": public(occupied_until=NOON_S + 2 * HOUR_S),
     "ends soon": public(occupied_until=NOON_S + 900),
-    "no list": public(room="", leave={}, occupied_from=None, help=""),
+    "no list": public(room="", leave={}, occupied_from=None, help="", bookings=False),
     "keypad broken": public(faults=("keypad",)),
     "camera broken": public(faults=("camera",)),
     "out of order": public(faults=("camera", "keypad")),

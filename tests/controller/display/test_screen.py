@@ -3,6 +3,7 @@
 import pytest
 
 from controller.display.catalogue import LANGUAGES
+from controller.display.keyed_language import CHOICE_MS
 from controller.display.screen import AFTER_MS, TURN_MS, Composer, Screen
 from controller.formats.messages import PublicState
 from tests.controller.display import snapshots
@@ -39,7 +40,10 @@ def test_help_and_number_stay_after_the_refusal_and_then_go():
     composer.heard(refused("unknown_code"), 0)
     composer.heard(public(), 5_000)
     assert composer.screen(5_000).state == "help"
-    assert told(composer.screen(AFTER_MS - 1))[-2:] == ["Zaalwachter: 09 000 00 00", "Melding 123-456-789"]
+    assert told(composer.screen(AFTER_MS - 1))[-2:] == [
+        "Zaalwachter: 09\u00a0000\u00a000\u00a000",
+        "Melding 123-456-789",
+    ]
     assert composer.screen(AFTER_MS).state == "idle"
 
 
@@ -79,8 +83,67 @@ def test_languages_come_in_the_order_of_the_policy():
 
 def test_a_person_chooses_after_the_first_key_and_not_on_the_idle_screen():
     assert screen(public(languages=("nl", "fr"))).languages == ()
-    assert told(screen(public(languages=("nl", "fr"), digits=1), "fr")) == ["Votre code"]
-    assert told(screen(public(languages=("nl",), digits=1), "fr")) == ["Uw code"]
+    assert told(screen(public(languages=("nl", "fr"), digits=1), "fr"))[0] == "Votre code"
+    assert told(screen(public(languages=("nl",), digits=1), "fr"))[0] == "Uw code"
+
+
+ALL = ("nl", "fr", "de")
+
+
+def test_at_the_keypad_alone_the_next_language_is_asked_for():
+    composer = Composer()
+    composer.heard(public(languages=ALL, turns=5), 0)  # what was typed before this screen started chooses nothing
+    assert composer.screen(0).chosen == ""
+    assert told(composer.screen(0))[-1] == "#9: FR DE"
+    composer.heard(public(languages=ALL, turns=6), 1_000)
+    assert told(composer.screen(1_000))[1:] == [
+        "PIN ou code QR",
+        "Libre jusqu’à 18:00",
+        "Lecteur QR : sans enregistrement",
+        "#9: DE NL",
+    ]
+    composer.heard(public(languages=ALL, turns=6, digits=2), 2_000)
+    assert told(composer.screen(2_000)) == ["Votre code", "Erreur ? Appuyez sur *."]
+    composer.heard(public(languages=ALL, turns=8), 3_000)
+    assert composer.screen(3_000).chosen == "nl"
+
+
+def test_a_language_chosen_at_the_keypad_lasts_while_somebody_is_there():
+    composer = Composer()
+    composer.heard(public(languages=ALL), 0)
+    composer.heard(public(languages=ALL, turns=1), 1_000)
+    composer.heard(public(languages=ALL, turns=1, digits=1), 2_000)
+    assert composer.screen(60_000).chosen == "fr"
+    composer.heard(public(languages=ALL, turns=1), 60_000)
+    assert composer.screen(60_000 + CHOICE_MS - 1).chosen == "fr"
+    assert composer.screen(60_000 + CHOICE_MS).chosen == ""
+    composer.heard(public(languages=ALL, turns=2), 200_000)
+    assert composer.screen(200_000).chosen == "fr", "the next person begins anew"
+
+
+def test_a_controller_that_counts_anew_chooses_nothing_and_one_language_leaves_no_choice():
+    composer = Composer()
+    composer.heard(public(languages=ALL, turns=7), 0)
+    composer.heard(public(languages=ALL), 1_000)
+    assert composer.screen(1_000).chosen == ""
+    composer.heard(public(turns=1), 2_000)
+    alone = composer.screen(2_000)
+    assert (alone.switch, alone.footer) == ("", ())
+
+
+def test_touching_counts_before_typing_and_both_are_told():
+    composer = Composer()
+    composer.heard(public(languages=ALL), 0)
+    composer.heard(public(languages=ALL, turns=1, digits=1), 1_000)
+    told_here, told_there = composer.screen(1_000, "de"), composer.screen(1_000)
+    assert (told_here.chosen, told_there.chosen) == ("de", "fr")
+    assert told_here.switch == "*#9", "a # behind digits would end the code"
+    composer.heard(public(languages=ALL, turns=1, digits=1, faults=("keypad",)), 2_000)
+    assert composer.screen(2_000).switch == ""
+
+
+def test_a_door_that_cannot_know_its_bookings_does_not_call_the_room_free():
+    assert told(screen(public(bookings=False))) == ["Feestzaal", "PIN of QR-code", "QR-lezer: geen opname"]
 
 
 def test_the_idle_screen_speaks_one_language_after_the_other():
