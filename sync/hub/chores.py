@@ -50,12 +50,19 @@ class Chores:
     def turn(self) -> None:
         """Do what is due."""
         now = int(self._clock())
-        while self._visits.follow(now) and not self._stopping.is_set():
+        while self._follow(now):
             continue
         if now >= self._purge_at:
             gone = self._retention.purge(now)
             log.info("%d records no longer say who it was, %d reservations forgotten", gone.openings, gone.reservations)
             self._purge_at = now + PURGE_EVERY_S
+
+    def _follow(self, now: int) -> bool:
+        """One page of visits, and as long a rest as it took: who writes without a pause keeps every other writer of the
+        database waiting, the link among them."""
+        started_s = time.monotonic()
+        more = self._visits.follow(now)
+        return more and not self._stopping.wait(time.monotonic() - started_s)
 
     def _work(self) -> None:
         while not self._stopping.wait(EVERY_S):
