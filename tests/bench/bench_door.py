@@ -216,7 +216,7 @@ def installing(folder: Path, _progress: Progress) -> list[Result]:
     return [result("worst loop turn during an install of 5,000 grants, against 25 ms", worst * 1000, 25, 1.0)]
 
 
-def deciding(progress: Progress) -> list[Result]:
+def deciding(_folder: Path, progress: Progress) -> list[Result]:
     """`decide` alone among 20,000 grants against 20, for a code that is there and one that is not."""
     kdf, now_s = PinKdf(salt=b64(os.urandom(16)), memory_kib=8, iterations=1), int(time.time())
     large, small = (Installed(make_list(count, kdf, now_s)) for count in (20_000, 20))

@@ -16,6 +16,10 @@ from rich.progress import Progress
 ROUNDS = 120
 
 
+class Missing(Exception):
+    """What this machine has not got, and how to get it: the measure is left out, and that is said."""
+
+
 @dataclass(frozen=True)
 class Result:
     """One line of the bench. `path` and `floor` in milliseconds unless the name says another unit."""
