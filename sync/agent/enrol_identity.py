@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 
 from cryptography import x509
@@ -61,8 +60,8 @@ class Identity:
             found = x509.load_pem_x509_certificate(self._certificate.read_bytes())
         except (OSError, ValueError):
             return None
-        begins = found.not_valid_before.replace(tzinfo=UTC).timestamp()
-        ends = found.not_valid_after.replace(tzinfo=UTC).timestamp()
+        begins = found.not_valid_before_utc.timestamp()
+        ends = found.not_valid_after_utc.timestamp()
         return Life(f"{found.serial_number:x}", begins + RENEWED_AFTER * (ends - begins), ends)
 
     def request(self, door: str) -> str:

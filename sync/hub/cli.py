@@ -19,19 +19,18 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.formats import trust_step
+from controller.formats.enrolment import check_names
 from controller.formats.errors import Refused
-from controller.formats.jwk import FILE_BYTES
 from sync.hub import command_cli, online_keys
 from sync.hub.adapters.cli import adapters_app, import_app
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, open_database
-from sync.hub.door_readers import DoorReaders
-from sync.hub.enrolment import UnitKeys, enrol_door, make_hub
+from sync.hub.enrolment import make_hub
 from sync.hub.keys import Keyring
 from sync.hub.keys_cli import read_file
 from sync.hub.service import Service
 from sync.hub.settings import Settings, read_settings
-from sync.hub.town import read_town
+from sync.hub.town import Town, read_town
 from sync.hub.trust_reach import enter_epoch
 from sync.hub.trust_shelf import TRUST, TrustShelf
 
@@ -96,6 +95,7 @@ def apply(
     """Make the hub follow town.toml. Applying twice changes nothing."""
     with refusals():
         plan = read_town(town.read_text("utf-8"))
+        _check_names(plan, read_settings(hub))
         changes = open_hub(hub).service.apply(plan, now_s(), dry_run=dry_run)
     rows = [asdict(change) for change in changes]
     show(rows, ["action", "what", "name", "fields"], as_json=as_json, empty="nothing changes")
@@ -151,24 +151,6 @@ def command(
         typer.echo(command_cli.give(open_hub(hub).sessions, door, verb, reason, by, until))
 
 
-@door_app.command("add")
-def add_door(
-    door: Annotated[str, typer.Argument(help="A door of town.toml.")],
-    keys: Annotated[Path, typer.Option(help="What `zaalsleutel door init` printed at the unit.")],
-    out: Annotated[Path, typer.Option(help="Folder for the files the unit takes along.")],
-    hub: HubFolder = HERE,
-) -> None:
-    """Register a door unit and write its certificate, the CA and the keys it may believe."""
-    with refusals():
-        unit = UnitKeys.parse(read_file(keys, FILE_BYTES), str(keys))
-        opened = open_hub(hub)
-        readers = DoorReaders(opened.sessions)
-        enter_epoch(opened.sessions, TrustShelf(opened.settings.folders.keys / TRUST).needed().trust.epoch)
-        made = enrol_door(opened.service, readers, opened.settings, door, unit, out, datetime.now(UTC))
-        for path in made:
-            typer.echo(str(path))
-
-
 @app.command()
 def doors(hub: HubFolder = HERE, as_json: AsJson = False) -> None:
     """Every door: last contact, list current and applied."""
@@ -190,6 +172,15 @@ def list_of(
     """Write a door's current list, as signed."""
     with refusals():
         out.write_bytes(open_hub(hub).service.list_of(door))
+
+
+def _check_names(plan: Town, settings: Settings) -> None:
+    """Every door must fit into an enrolment QR beside the hub's name. Raises Refused `names_too_long`."""
+    if settings.doors is None:
+        return
+    named = [room.doors for room in plan.rooms.values()] + [each.entrances for each in plan.buildings.values()]
+    for door in sorted({door for doors in named for door in doors}):
+        check_names(door, settings.doors.public)
 
 
 def show(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:
@@ -218,5 +209,6 @@ def now_s() -> int:
 
 
 # Further commands of the same room, which need what is above.
+import sync.hub.enrol_cli  # noqa: E402
 import sync.hub.online_keys_cli  # noqa: E402
 import sync.hub.store_cli  # noqa: E402, F401

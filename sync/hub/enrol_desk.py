@@ -1,6 +1,6 @@
 """Who may be a door: invitations made, taken and confirmed; certificates renewed; doors shut out.
 
-    desk = EnrolDesk(sessions, keyring, place)
+    desk = EnrolDesk(sessions, keyring, Place(tls, keys, trust, broker))
     invitation = desk.invite("hall-1", hub="hub.example", now=now)      # what the QR says
     answer = desk.enrol(body, now)                                      # a unit has read it
     desk.confirm("hall-1", "4271", now)                                 # staff saw this code at that unit
@@ -15,14 +15,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats import enrolment as formats
@@ -31,12 +32,12 @@ from controller.formats.encoding import canonical
 from controller.formats.enrolment import Answer, Broker, Invitation, RenewalRequest, Renewed, Request
 from controller.formats.envelope import open_envelope, unverified
 from controller.formats.errors import Refused
-from controller.formats.jwe import DecryptKey, decrypt
 from sync.hub.ca import Authority
 from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReader
 from sync.hub.enrol_models import DoorCertificate, Enrolment, ShutDoor
 from sync.hub.keys import Keyring
+from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.models import Door, DoorList
 from sync.hub.trust_shelf import TrustShelf
@@ -50,11 +51,11 @@ SEALED_BYTES: Final = 32 << 10
 
 @dataclass(frozen=True)
 class Place:
-    """What an answer is made with: the authority's folder, the key that opens requests, the trust documents, and where
-    doors find the broker."""
+    """What an answer is made with: the authority's folder, the keys that open requests (asked for each time: they are
+    rotated), the trust documents, and where doors find the broker."""
 
     tls: Path
-    collect_key: DecryptKey
+    keys: Callable[[], LinkKeys]
     trust: TrustShelf
     broker: Broker
 
@@ -98,9 +99,9 @@ class EnrolDesk:
 
         Raises Refused: what the formats raise, `unknown_invitation`, `bad_mac` (altered, or not by the secret of a code
         of this door), `expired`, `reused` (and the first use is void from now on), `wrong_trust`, `bad_csr`."""
-        data = decrypt(body, formats.TYP, self._place.collect_key, max_bytes=SEALED_BYTES).decode("utf-8", "replace")
+        data = self._place.keys().read(body, formats.TYP, max_bytes=SEALED_BYTES)
         with self._sessions.begin() as session:
-            row, request, digest = self._find(session, data.encode("utf-8"))
+            row, request, digest = self._find(session, data)
             if row.state == "offered":
                 return self._take(session, row, request, digest, now)
             if row.state != "ended" and row.request == digest and row.answer is not None:
@@ -143,7 +144,7 @@ class EnrolDesk:
         row.state, row.taken_at, row.request, row.code = "taken", int(now.timestamp()), digest, request.code
         row.event_key, row.encrypt_key = event_key.jwk(), encrypt_key.jwk()
         row.answer = formats.seal_answer(answer, self._keyring.unseal(row.sealed_key, _place_of(row)))
-        session.execute(ShutDoor.__table__.delete().where(ShutDoor.door == row.door))  # type: ignore[attr-defined]
+        session.execute(delete(ShutDoor).where(ShutDoor.door == row.door))
         return row.answer
 
     # ---- staff confirms
@@ -164,7 +165,7 @@ class EnrolDesk:
                 found.event_key = row.event_key
                 session.merge(DoorReader(door=door, key=row.encrypt_key))
                 session.execute(update(DoorList).where(DoorList.door == door).values(published_at=None))
-                self._retire_others(session, row, now)
+                retire(session, door, now, but=row.id)
             else:
                 row.wrong_codes += 1
                 left = WRONG_CODES - row.wrong_codes
@@ -173,14 +174,6 @@ class EnrolDesk:
         if not right:
             then = f"{left} more and it is void" if left else "the enrolment is void; make a new QR code"
             raise Refused("wrong_code", f"door {door}", f"not the code that the enrolled unit shows; {then}")
-
-    def _retire_others(self, session: Session, row: Enrolment, now: datetime) -> None:
-        """What was this door before is not any more."""
-        others = (DoorCertificate.door == row.door) & (DoorCertificate.enrolment.is_distinct_from(row.id))
-        living = others & DoorCertificate.revoked_at.is_(None)
-        session.execute(update(DoorCertificate).where(living).values(revoked_at=int(now.timestamp())))
-        before = (Enrolment.door == row.door) & (Enrolment.id != row.id) & (Enrolment.state == "confirmed")
-        session.execute(update(Enrolment).where(before).values(state="ended", ended="replaced"))
 
     # ---- renewal
 
@@ -235,13 +228,13 @@ class EnrolDesk:
 
     def _end(self, session: Session, row: Enrolment, why: str, now: datetime) -> None:
         """An enrolment counts no longer. What it had become is undone: its certificates, and the door's name with them
-        when it was confirmed or nothing else is left of the door."""
+        unless a unit of before is still the door."""
         confirmed = row.state == "confirmed"
         row.state, row.ended = "ended", why
-        own = (DoorCertificate.enrolment == row.id) & DoorCertificate.revoked_at.is_(None)
+        own = (DoorCertificate.enrolment == row.id) & _LIVING
         session.execute(update(DoorCertificate).where(own).values(revoked_at=int(now.timestamp())))
-        others = select(DoorCertificate.id).where(DoorCertificate.door == row.door, _LIVING)
-        if confirmed or session.scalars(others).first() is None:
+        door = session.get(Door, row.door)
+        if confirmed or door is None or door.event_key is None:
             _shut(session, row.door, now)
 
     def _issue(self, session: Session, door: str, csr: str, enrolment: int | None, now: datetime) -> DoorCertificate:
@@ -259,11 +252,23 @@ def note_certificate(
         serial=f"{made.serial_number:x}",
         csr=csr,
         certificate=made.public_bytes(Encoding.PEM).decode("ascii"),
-        expires_at=int(made.not_valid_after.replace(tzinfo=UTC).timestamp()),
+        expires_at=int(made.not_valid_after_utc.timestamp()),
     )
     session.add(row)
     session.flush()
     return row
+
+
+def retire(session: Session, door: str, now: datetime, but: int | None = None) -> None:
+    """Whatever was this door is not any more, except for the enrolment `but`; who was shut out may come back."""
+    certificates = (DoorCertificate.door == door) & _LIVING
+    enrolments = (Enrolment.door == door) & (Enrolment.state != "ended")
+    if but is not None:
+        certificates &= DoorCertificate.enrolment.is_distinct_from(but)
+        enrolments &= Enrolment.id != but
+    session.execute(update(DoorCertificate).where(certificates).values(revoked_at=int(now.timestamp())))
+    session.execute(update(Enrolment).where(enrolments).values(state="ended", ended="replaced"))
+    session.execute(delete(ShutDoor).where(ShutDoor.door == door))
 
 
 _LIVING = DoorCertificate.revoked_at.is_(None)

@@ -1,7 +1,7 @@
-"""A hub folder, and the files a new door unit takes along.
+"""A hub folder, and the files that a new door unit takes along where it cannot be enrolled by QR (`enrol_desk`).
 
 make_hub(folder, ["hub.example"], now)
-enrol_door(service, readers, settings, "hall-1", UnitKeys.parse(data, "unit.json"), out, now)
+enrol_door(service, readers, settings, sessions, "hall-1", UnitKeys.parse(data, "unit.json"), out, now)
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from controller.formats import jwe, jwk
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import VerifyKey
 from sync.hub.ca import Authority, make_tls
+from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReaders
+from sync.hub.enrol_desk import note_certificate, retire
 from sync.hub.keys import make_keys, write_once
 from sync.hub.link_keys import make_link_keys
+from sync.hub.revocation import BrokerFiles
 from sync.hub.service import Service
-from sync.hub.settings import FILE, TEMPLATE, Settings, read_settings
+from sync.hub.settings import DOORS_TEMPLATE, FILE, TEMPLATE, Settings, read_settings
 from sync.hub.trust_shelf import TRUST, TrustShelf
 
 
@@ -31,11 +36,15 @@ def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     settings_file = folder / FILE
     made = []
-    if write_once(settings_file, TEMPLATE.format(broker=[*hosts, "127.0.0.1"][0]).encode(), mode=0o644):
+    template = TEMPLATE.format(broker=[*hosts, "127.0.0.1"][0])
+    if hosts:
+        template += DOORS_TEMPLATE.format(host=hosts[0].lower())
+    if write_once(settings_file, template.encode(), mode=0o644):
         made.append(settings_file)
     settings = read_settings(folder)
     made += make_keys(settings.folders.keys) + make_link_keys(settings.folders.keys)
-    return made + make_tls(settings.folders.tls, hosts, now)
+    made += make_tls(settings.folders.tls, hosts, now)
+    return made + BrokerFiles(settings.folders.tls).write_first(now)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,14 @@ class UnitKeys:
 
 
 def enrol_door(
-    service: Service, readers: DoorReaders, settings: Settings, door: str, unit: UnitKeys, out: Path, now: datetime
+    service: Service,
+    readers: DoorReaders,
+    settings: Settings,
+    sessions: Sessions,
+    door: str,
+    unit: UnitKeys,
+    out: Path,
+    now: datetime,
 ) -> list[Path]:
     """Register a unit's keys and write what it needs into `out`: `agent.crt` and `agent.key` (TLS), `ca.pem`,
     `trust.json`. Raises Refused `not_found` for a door the town does not name, `no_trust` before the first ceremony."""
@@ -65,6 +81,10 @@ def enrol_door(
     readers.register(door, unit.encrypt_key)
     authority = Authority.load(settings.folders.tls)
     certificate, private = authority.client(door, now)
+    with sessions.begin() as session:
+        # Whatever was this door before is not any more.
+        retire(session, door, now)
+        note_certificate(session, door, x509.load_pem_x509_certificate(certificate))
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     contents = [("agent.crt", certificate, 0o644), ("ca.pem", authority.pem, 0o644), ("trust.json", trust, 0o644)]
     for name, content, mode in [*contents, ("agent.key", private, 0o600)]:

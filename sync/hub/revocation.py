@@ -86,6 +86,15 @@ class BrokerFiles:
             written.append(_replace(path, rules))
         return written
 
+    def write_first(self, now: datetime) -> list[Path]:
+        """Both files for a broker that starts before there is a database; those that were made."""
+        made = []
+        if not (self._folder / CRL).exists():
+            made.append(_replace(self._folder / CRL, Authority.load(self._folder).revocations([], now)))
+        if not (self._folder / ACL).exists():
+            made.append(_replace(self._folder / ACL, access_rules().encode("ascii")))
+        return made
+
     def _crl_holds(self, serials: set[int], now: datetime) -> bool:
         """Whether the file names exactly these and is not a day old."""
         try:
@@ -93,7 +102,7 @@ class BrokerFiles:
         except (OSError, ValueError):
             return False
         named = {each.serial_number for each in crl}
-        return named == serials and crl.last_update.replace(tzinfo=UTC) + REISSUE_EVERY > now
+        return named == serials and crl.last_update_utc + REISSUE_EVERY > now
 
 
 def shut_out(folder: Path, host: str, port: int, door: str, now: datetime) -> bool:

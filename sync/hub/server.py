@@ -20,11 +20,15 @@ from sync.hub.artefacts.house_rules import read_house_rules
 from sync.hub.artefacts.routes import artefact_routes
 from sync.hub.chores import Chores
 from sync.hub.cli import Hub, open_hub
+from sync.hub.enrol_cli import desk_of
+from sync.hub.enrol_desk import EnrolDesk
+from sync.hub.enrol_server import DoorsServer
 from sync.hub.feed import Feed
 from sync.hub.link import HubLink
 from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
 from sync.hub.logs import start_logging
+from sync.hub.routes_enrolment import enrolment_routes
 from sync.hub.tls_server import uvicorn_options
 from sync.hub.trust_reach import sign_anew
 from sync.hub.webhooks import SubscriptionDesk, Webhooks
@@ -57,13 +61,17 @@ def serve(folder: Path, name: str | None = None) -> None:
     hooks.start()
     chores = Chores(hub.sessions)
     chores.start()
+    enrol_desk = desk_of(hub)
+    doors = DoorsServer(hub.settings, hub.sessions, enrol_desk)
+    doors.start()
     try:
         log.info("serving on %s port %s", address.host, address.port)
-        application = create_app(hub.service, records, desk=desk, more=_more(hub, folder))
+        application = create_app(hub.service, records, desk=desk, more=_more(hub, folder, enrol_desk))
         options = {"host": address.host, "port": address.port, "log_config": None, **uvicorn_options(address)}
         Server(uvicorn.Config(application, **options)).run()
     finally:
         say_to_systemd("STOPPING=1")
+        doors.stop()
         chores.stop()
         hooks.stop()
         link.stop()
@@ -79,11 +87,12 @@ def _keys_after(hub: Hub) -> LinkKeys:
     return online_keys.link_keys(folder)
 
 
-def _more(hub: Hub, folder: Path) -> list[RouteMaker]:
+def _more(hub: Hub, folder: Path, enrol_desk: EnrolDesk) -> list[RouteMaker]:
     """The routes that are not the hub's core: artefacts and adapters."""
     rules = read_house_rules(folder)
     board = Switchboard(hub.service, hub.sessions, read_adapters(folder))
     return [
+        partial(enrolment_routes, hub.service, enrol_desk),
         partial(artefact_routes, Desk(hub.sessions, hub.keyring, rules)),
         partial(adapter_routes, board, hub.sessions, rules.name),
     ]

@@ -6,6 +6,9 @@
               public_url              # how others reach it: the `source` of its events (optional)
               plain_webhooks          # events may go to http addresses too (optional; for trying out)
     [mqtt]    host, port              # the broker
+    [doors]   host, port              # where doors enrol and renew over HTTPS (optional)
+              public                  # how they reach it: `name` or `name:port`, 443 unless said; in the enrolment QR
+              broker                  # how they reach the broker, where that is not [mqtt] (optional)
     [folders] keys, tls               # relative to the folder
 
 Unknown, missing and mistyped settings are Refused as `bad_settings`, naming `[section] name`.
@@ -26,6 +29,7 @@ from controller.formats.errors import Refused
 FILE = "hub.toml"
 SQLITE = "sqlite:///"
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+Place = Annotated[str, Meta(pattern=r"^[a-z0-9.-]{1,39}(:[1-9][0-9]{0,4})?$")]
 
 TEMPLATE = """\
 # The hub's own settings; what the town decides is in town.toml (`zaalsleutel hub apply`).
@@ -42,6 +46,15 @@ port = 8883
 [folders]
 keys = "keys"
 tls = "tls"
+"""
+
+
+DOORS_TEMPLATE = """
+# Door units enrol and renew their certificates here, over HTTPS with the broker's certificate.
+[doors]
+host = "0.0.0.0"
+port = 8443
+public = "{host}:8443"
 """
 
 
@@ -70,6 +83,15 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.public_url or f"http://{self.host}:{self.port}"
 
 
+class Doors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where door units enrol and renew their certificates, over HTTPS with the broker's certificate."""
+
+    host: Annotated[str, Meta(min_length=1)]
+    public: Place
+    port: Port = 8443
+    broker: Place | None = None
+
+
 class Folders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where keys and certificates are."""
 
@@ -84,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http: Http
     mqtt: Address
     folders: Folders
+    doors: Doors | None = None
 
 
 def read_settings(folder: Path) -> Settings:

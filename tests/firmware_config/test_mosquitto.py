@@ -19,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync import topics
 from sync.hub.ca import Authority, make_authority, make_tls
+from sync.hub.revocation import BrokerFiles, access_rules
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config" / "mosquitto"
 BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -27,6 +28,10 @@ NOW = datetime.datetime.now(datetime.UTC)
 HUB = "hub"
 
 needs_broker = pytest.mark.skipif(BROKER is None, reason="mosquitto is not installed")
+
+
+def test_the_shipped_rules_are_those_the_hub_writes_while_no_door_is_shut_out():
+    assert (SHIPPED / "zaalsleutel.acl").read_text() == access_rules()
 
 
 def test_the_acl_gives_every_topic_its_direction():
@@ -91,6 +96,7 @@ def town(tmp_path_factory):
     """A folder with what `hub init` makes, authority, broker and hub, and the certificates of two doors."""
     folder = tmp_path_factory.mktemp("mosquitto")
     make_tls(folder, [], NOW)
+    BrokerFiles(folder).write_first(NOW)
     for door in ("hall-1", "hall-2"):
         certify(Authority.load(folder), folder, door)
     return folder
@@ -102,9 +108,8 @@ def port(town):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     shipped = (SHIPPED / "zaalsleutel.conf").read_text()
-    shutil.copy(SHIPPED / "zaalsleutel.acl", town)
     adapted = shipped.replace("/etc/zaalsleutel/broker", str(town)).replace("listener 8883", f"listener {port}")
-    assert adapted.count(str(town)) == 4
+    assert adapted.count(str(town)) == 5
     configuration = town / "mosquitto.conf"
     configuration.write_text(f"user root\n{adapted}")
     broker = subprocess.Popen([str(BROKER), "-c", str(configuration)], stderr=subprocess.PIPE, text=True)
