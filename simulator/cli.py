@@ -22,6 +22,7 @@ from rich.text import Text
 from controller.formats.errors import Refused
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.door_client import DoorClient
+from simulator.fleet_cli import fleet
 from simulator.hub_client import HubClient, HubRefused, booking, code
 from simulator.soak_cli import soak
 from simulator.whereabouts import NoDemo, Whereabouts, find
@@ -30,6 +31,7 @@ from simulator.world_cli import register
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The demo, the people at its door, whole worlds.")
 register(app)
 app.command()(soak)
+app.command()(fleet)
 console = Console()
 
 Directory = Annotated[Path | None, typer.Option(help="The demo's folder, where several run.")]

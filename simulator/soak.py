@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from simulator.demo import Demo
 from simulator.demo_files import ROOM
 from simulator.flatness import Rule, Series
 from simulator.hub_client import applied, booking, code
+from simulator.resources import bytes_in, descriptors_of, memory_of, threads_of
 
 VISITS_A_DAY: Final = 12
 VISIT_EVERY_S: Final = 10.0
@@ -198,8 +198,8 @@ class Soak:
         for name, pid in self._demo.pids().items():
             if name in WATCHED:
                 values |= self._seen(f"{name} memory", "B", "memory", memory_of(pid))
-                values |= self._seen(f"{name} descriptors", "", "count", len(list(Path(f"/proc/{pid}/fd").iterdir())))
-                values |= self._seen(f"{name} threads", "", "count", len(list(Path(f"/proc/{pid}/task").iterdir())))
+                values |= self._seen(f"{name} descriptors", "", "count", descriptors_of(pid))
+                values |= self._seen(f"{name} threads", "", "count", threads_of(pid))
         folders = self._demo.folders
         for name, folder in (("door", folders.data), ("hub", folders.hub), ("broker", folders.broker)):
             values |= self._seen(f"{name} disk", "B", "growth", bytes_in(folder))
@@ -208,22 +208,3 @@ class Soak:
     def _seen(self, name: str, unit: str, rule: Rule, value: float) -> dict[str, float]:
         self._rules[name] = (unit, rule)
         return {name: value}
-
-
-def memory_of(pid: int) -> float:
-    """The proportional share (PSS) of a process, in bytes."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
-        if line.startswith("Pss:"):
-            return float(line.split()[1]) * 1024
-    raise OSError(f"process {pid} has no proportional share")
-
-
-def bytes_in(folder: Path) -> float:
-    """What the files below a folder take, in bytes."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue  # replaced or checkpointed away while we looked
-    return float(total)
