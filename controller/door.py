@@ -196,7 +196,7 @@ class Door:
         if self.installed and now.trusted and "list_stale" not in self.faults:
             stale_s = self.installed.list.refresh_after + STALE_AFTER_S
             candidates.append(now.mono_ms + max(0, stale_s * 1000 - now.utc_ms))
-        return min((candidate for candidate in candidates if candidate is not None), default=None)
+        return min([candidate for candidate in candidates if candidate is not None], default=None)
 
     # ---- the one entrance
 

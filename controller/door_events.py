@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from controller.decide import Installed, Moment
 from controller.draft import Draft
 from controller.formats.code_list import PinKdf
@@ -16,8 +18,7 @@ from controller.formats.command import Command
 from controller.formats.event import ClockState
 
 
-@dataclass(frozen=True)
-class Now:
+class Now(msgspec.Struct, frozen=True):
     """One reading of time for one step: `mono_ms` for timers, `utc_ms` for windows. `floor_s` is the UTC second that
     certainly has passed."""
 

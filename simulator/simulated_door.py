@@ -29,6 +29,7 @@ T = TypeVar("T")
 DERIVATION_MS = 30
 DISK_MS = 15
 IDLE_TURN_MS = 7_200_000  # a real loop turns every second; with nothing to do that only costs time
+RELEASED_TURN_MS = 4_500  # in time to renew a lease
 WATCHFUL_TURN_MS = 60_000  # while the clock is doubtful or the disk fails
 LEASE_MAX_MS = int(LEASE_MAX_S * 1000)
 
@@ -297,12 +298,13 @@ class SimulatedDoor:
         if self.performer is None or self.unit is None:
             return
         wait_ms = IDLE_TURN_MS
-        deadline_ms = self.performer.deadline_ms()
+        now = self.performer.now()
+        deadline_ms = self.performer.door.deadline_ms(now)
         if deadline_ms is not None:
-            wait_ms = max(1, deadline_ms - self.clocks.raw_ms())
+            wait_ms = max(1, deadline_ms - now.mono_ms)
         if self.lock.released:
-            wait_ms = min(wait_ms, 2_000)
-        elif self.unit.log.held or not self.performer.now().trusted or self.unit.clock.fault:
+            wait_ms = min(wait_ms, RELEASED_TURN_MS)
+        elif self.unit.log.held or not now.trusted or self.unit.clock.fault:
             wait_ms = min(wait_ms, WATCHFUL_TURN_MS)
         wait_ms = min(wait_ms, IDLE_TURN_MS)
         at_ms = self._true_ms() + wait_ms
@@ -310,7 +312,7 @@ class SimulatedDoor:
             return
         self._next_turn_ms = at_ms
         life = self.life
-        self._schedule(wait_ms, lambda: self.turn() if life == self.life else None)
+        self._schedule(wait_ms, lambda: self.turn() if (life, at_ms) == (self.life, self._next_turn_ms) else None)
 
     # ---- beside the loop
 

@@ -85,13 +85,13 @@ class Weather:
         self._note("cable")
         self.broker.cut_cable(door.id)
         long = self.chance.random() < 0.15
-        off_ms = self._between(HOUR_MS, 3 * DAY_MS) if long else self._between(10_000, HOUR_MS)
+        off_ms = self._mostly_short(HOUR_MS, 3 * DAY_MS) if long else self._between(10_000, HOUR_MS)
         self.at(self.now_ms() + off_ms, lambda: self.broker.mend_cable(door.id))
 
     def ntp(self, door: SimulatedDoor) -> None:
         self._note("ntp")
         door.clocks.set_ntp(None if self.chance.random() < 0.5 else self._pick_offset())
-        self.at(self.now_ms() + self._between(MINUTE_MS, 8 * HOUR_MS), lambda: door.clocks.set_ntp(0))
+        self.at(self.now_ms() + self._mostly_short(MINUTE_MS, 8 * HOUR_MS), lambda: door.clocks.set_ntp(0))
 
     def rtc(self, door: SimulatedDoor) -> None:
         self._note("rtc")
@@ -175,3 +175,7 @@ class Weather:
 
     def _between(self, low: int, high: int) -> int:
         return low + int(self.chance.random() * max(1, high - low))
+
+    def _mostly_short(self, low: int, high: int) -> int:
+        """As often between one and two hours as between two and four."""
+        return int(low * (high / low) ** self.chance.random())

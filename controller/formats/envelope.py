@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -45,8 +47,7 @@ class Opened:
 
 def seal(payload: bytes, typ: str, key: Signer) -> bytes:
     """`payload` signed by `key` for the purpose `typ`."""
-    header = canonical({"alg": key.verify_key.alg, "kid": key.verify_key.thumbprint, "typ": typ})
-    protected, body = b64(header), b64(payload)
+    protected, body = _protected(key.verify_key.alg, key.verify_key.thumbprint, typ), b64(payload)
     signature = key.sign(f"{protected}.{body}".encode("ascii"))
     return canonical({"payload": body, "protected": protected, "signature": b64(signature)})
 
@@ -111,10 +112,21 @@ def _open(sealed: Sealed, typ: str, keys: Mapping[str, VerifyKey]) -> Opened:
     return Opened(unb64(sealed.payload, "envelope.payload"), key.thumbprint)
 
 
-def _header(sealed: Sealed) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _protected(alg: str, kid: str, typ: str) -> str:
+    return b64(canonical({"alg": alg, "kid": kid, "typ": typ}))
+
+
+def _header(sealed: Sealed) -> Mapping[str, str]:
     if len(sealed.protected) > HEADER_CHARS or len(sealed.signature) != SIGNATURE_CHARS:
         raise Refused("bad_header", "envelope", "header or signature of an impossible length")
-    header = parse_object(unb64(sealed.protected, "envelope.protected"), "envelope.protected")
+    return _parsed_header(sealed.protected)
+
+
+@lru_cache(maxsize=256)
+def _parsed_header(protected: str) -> Mapping[str, str]:
+    """A door hears the same few headers all its life."""
+    header = parse_object(unb64(protected, "envelope.protected"), "envelope.protected")
     if set(header) != HEADER or not all(isinstance(value, str) for value in header.values()):
         raise Refused("bad_header", "envelope.protected", "exactly alg, typ, kid, each a string")
-    return header
+    return MappingProxyType(header)

@@ -6,6 +6,7 @@ its life. A key that is not named for a purpose does not exist for it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -59,7 +60,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         that is already in place) the retired ones as well, never the revoked."""
         states = {"active", "retired"} if installed else {"active"}
         chosen = (key for key in self.keys if key.purpose == purpose and key.state in states and key.speaks_for(door))
-        loaded = (load_public(key.jwk, "trust.keys") for key in chosen)
+        loaded = (_loaded(*sorted(key.jwk.items())) for key in chosen)
         return {key.thumbprint: key for key in loaded}
 
     def root_keys(self) -> dict[str, VerifyKey]:
@@ -74,6 +75,12 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         ]
         newest = max(found, key=lambda key: key.expires, default=None)
         return None if newest is None else load_encrypt_key(newest.jwk, "trust.keys")
+
+
+@lru_cache(maxsize=64)
+def _loaded(*members: tuple[str, str]) -> VerifyKey:
+    """A key of a document that was parsed, loaded once: every message asks for it again."""
+    return load_public(dict(members), "trust.keys")
 
 
 def parse(payload: bytes) -> Trust:
