@@ -7,6 +7,7 @@ minute, whatever is refused in it.
 
 from __future__ import annotations
 
+from controller.formats.event import Event
 from controller.formats.incident import incident_number
 from controller.throttle import QUIET_MS
 
@@ -17,9 +18,15 @@ class Incidents:
     def __init__(self, door: str) -> None:
         self._door = door
         self._since_ms = 0
+        self._newest: tuple[str, int] | None = None
         self.number: str | None = None
 
-    def refused(self, log: str, seq: int, now_ms: int) -> None:
-        """Something was refused; `seq` is the newest record of `log`."""
-        if self.number is None or now_ms - self._since_ms >= QUIET_MS:
-            self.number, self._since_ms = incident_number(self._door, log, seq), now_ms
+    def recorded(self, event: Event) -> None:
+        """A record was written. The hub finds refusals by their numbers, so only those give one."""
+        if event.kind == "refused":
+            self._newest = (event.log, event.seq)
+
+    def refused(self, now_ms: int) -> None:
+        """Something was refused; where it is recorded, that is done already."""
+        if self._newest is not None and (self.number is None or now_ms - self._since_ms >= QUIET_MS):
+            self.number, self._since_ms = incident_number(self._door, *self._newest), now_ms

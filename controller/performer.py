@@ -161,7 +161,7 @@ class Performer:
                     self._drive(partial(self._lease.hold, effect.on, now.mono_ms))
                 case Show():
                     if effect.signal in views.REFUSING:
-                        self._incidents.refused(self._log.log, self._log.end.seq, now.mono_ms)
+                        self._incidents.refused(now.mono_ms)
                     if self._unit.ports.light is not None:
                         self._unit.ports.light.show(effect.signal)
 
@@ -177,6 +177,7 @@ class Performer:
             return not effect.opening_door
         for event in events:
             self._unit.session.recorded(event.seq, now.mono_ms)
+            self._incidents.recorded(event)
         self._upkeep.recorded(now.mono_ms)
         return True
 

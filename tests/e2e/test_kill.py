@@ -1,5 +1,5 @@
-"""SIGKILL of the controller at random moments of somebody entering: nothing recorded is lost or doubled, the relay never
-moves unrecorded or longer than it may, and what became of a pulse is told, be it that nobody can know.
+"""SIGKILL of the controller at random moments of somebody entering: nothing recorded is lost or doubled, the relay
+never moves unrecorded or longer than it may, and what became of a pulse is told, be it that nobody can know.
 
 `./run kill` kills 1,000 times, every day's tests ten times; `ZS_SEED=…` repeats a run.
 """
