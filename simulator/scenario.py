@@ -32,6 +32,7 @@ is a reason, or the booking it belongs to.
 | `hub` | away, back, backup, restore |
 | `broker` | stop, start, forget |
 | `rotate` | |
+| `waiting` `delivered` | DOOR: fails unless records wait at it, or the hub has signed for every one |
 """
 
 from __future__ import annotations
@@ -236,6 +237,8 @@ class _Stage:
             "hub": self._hub_verb,
             "broker": self._broker_verb,
             "rotate": self._world.weather.rotation,
+            "waiting": lambda door: self._check(action, self._unsent(door) > 0),
+            "delivered": lambda door: self._check(action, self._unsent(door) == 0),
         }
         where = f"line {action.line}"
         if action.verb not in verbs:
@@ -244,6 +247,16 @@ class _Stage:
             verbs[action.verb](*action.arguments)
         except (TypeError, KeyError, ValueError) as error:
             raise Refused("bad_scenario", where, f"{action.verb} cannot be done with this: {error}") from None
+
+    def _unsent(self, door: str) -> int:
+        unit = self._world.doors[door].unit
+        if unit is None:
+            raise ValueError("it has no power")
+        return unit.log.end.seq - unit.log.acknowledged.seq
+
+    def _check(self, action: Action, holds: bool) -> None:
+        if not holds:
+            raise Refused("not_so", f"line {action.line}", f"{action.verb} {' '.join(action.arguments)} does not hold")
 
     def _book(self, ref: str, room: str, span: str, *more: str) -> None:
         start, end = (_time(part, 0)[0] for part in span.split("-"))

@@ -36,6 +36,13 @@ def test_a_story_that_came_out_otherwise_names_the_line(right: str, wrong: str) 
     assert difference.startswith("line ")
 
 
+@pytest.mark.parametrize(("before", "wrong"), [("mend", "waiting"), ("cut", "delivered")])
+def test_what_must_hold_and_does_not_names_the_line(before: str, wrong: str) -> None:
+    told = scenario.parse(f"09:30 {before} door-1\n10:30 {wrong} door-1\n" + STORY.lstrip())
+    with pytest.raises(Refused, match="line 2"):
+        scenario.play(told)
+
+
 def test_an_event_nobody_told_of_is_a_difference() -> None:
     told = scenario.parse(STORY.replace("=> 10:05:10 door-1 no_entry party\n", ""))
     assert "no_entry" in scenario.differences(told, scenario.play(told))[0]

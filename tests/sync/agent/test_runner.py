@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from controller.formats.messages import Hello, LineBuffer, Link, decode_line, encode_line
 from sync.agent import cli
 from sync.hub.ca import Authority, make_tls
+from tests.sync.mosquitto import Mosquitto
 
 CONFIG = """
 [door]
@@ -73,6 +75,39 @@ def test_a_process_that_talks_to_its_controller_and_to_systemd_and_stops(folder:
                 _, errors = agent.communicate(timeout=20)
             assert agent.returncode == 0
             assert b"wrong_door" in errors
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(not shutil.which("mosquitto", path="/usr/sbin:/usr/bin"), reason="Mosquitto is not installed")
+def test_a_broker_that_is_absent_at_start_is_found_when_it_comes(tmp_path: Path):
+    broker = Mosquitto(tmp_path)
+    certificate, private_key = broker.door_certificate("hall-1")
+    text = CONFIG.format(folder=tmp_path).replace("port = 1", f"port = {broker.port}")
+    (tmp_path / "agent.toml").write_text(
+        text.replace("door.pem", certificate.name).replace("door.key", private_key.name)
+    )
+    command = [sys.executable, "-m", "zaalsleutel", "agent", "run", "--config", str(tmp_path / "agent.toml")]
+    with bound(tmp_path / "sync.sock", socket.SOCK_STREAM) as end:
+        end.listen()
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as agent:
+            connection, _ = end.accept()
+            with connection:
+                connection.settimeout(60)
+                assert read_message(connection) == Link(up=False)
+                authorities = ((tmp_path / "ca.pem").read_text(),)
+                connection.sendall(encode_line(Hello(door="hall-1", authorities=authorities)))
+                try:
+                    connection.settimeout(1)
+                    with pytest.raises(TimeoutError):
+                        connection.recv(1000)
+                    connection.settimeout(60)  # its pauses grow to a minute, with jitter
+                    broker.start()
+                    assert read_message(connection) == Link(up=True)
+                    broker.stop()
+                    assert read_message(connection) == Link(up=False), "and told when it goes again"
+                finally:
+                    broker.stop()
+                    agent.terminate()
 
 
 @pytest.mark.parametrize("broken", ["door.key", "ca.pem"])
