@@ -1,11 +1,13 @@
 """The clocks of a Linux machine: the kernel's raw counter, its system time while NTP holds it, and the RTC chip.
 
 Everything comes from the kernel's own answer (`adjtimex`, `ioctl`), never from a file that some daemon restores: system
-time that a service put back from disk at boot is a guess and reads as no NTP here.
+time that a service put back from disk at boot is a guess and reads as no NTP here. Where this process may not ask,
+since the same call can set the clock, another one asks and tells (`controller/clock_teller.py`).
 """
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import os
 import struct
@@ -37,11 +39,18 @@ VL_FLAGS: Final = struct.Struct("=I")
 STA_UNSYNC: Final = 0x0040
 STA_NANO: Final = 0x2000
 
+TELL_EVERY_S: Final = 5
+TOLD_MAX_AGE_MS: Final = 30_000
+"""A line older than this was written by a process that is no more."""
+TOLD_CHARS: Final = 64
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`rtc`: the chip with a battery, kept in UTC; `""` = there is none. A Raspberry Pi before the 5 has none."""
+    """`rtc`: the chip with a battery, kept in UTC; `""` = there is none. A Raspberry Pi before the 5 has none. `told`:
+    the file in which another process says what the kernel says of NTP; where it is not there, the kernel is asked."""
 
     rtc: Annotated[str, msgspec.Meta(pattern=r"^(/dev/rtc\d{0,2})?$(?!\n)")] = "/dev/rtc0"
+    told: Annotated[str, msgspec.Meta(pattern=r"^/[!-~]{1,200}$(?!\n)")] = "/run/zaalsleutel-clock/ntp"
 
 
 class _TimeVal(ctypes.Structure):
@@ -76,8 +85,9 @@ class LinuxClock:
 
     def __init__(self, settings: Settings) -> None:
         self._rtc = settings.rtc
+        self._told = settings.told
         self._boot_id = boot_id()
-        self._adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
+        self._kernel = KernelClock()
 
     def raw_ms(self) -> int:
         """Milliseconds since some instant before this boot's first process."""
@@ -85,14 +95,12 @@ class LinuxClock:
 
     def ntp_ms(self) -> int | None:
         """UTC milliseconds while the kernel counts itself synchronised: an NTP client has set it, and since then its
-        largest possible error stayed under 16 s (about 9 hours without a server).
-
-        None too where a sandbox forbids the call: systemd's `ProtectClock=` does.
-        """
-        answer = _Timex()  # modes = 0: only look
-        if self._adjtimex(ctypes.byref(answer)) < 0:
-            return None
-        return synchronised_ms(answer.status, answer.time.seconds, answer.time.fraction)
+        largest possible error stayed under 16 s (about 9 hours without a server). From the file where there is one."""
+        try:
+            with builtins.open(self._told, encoding="ascii", errors="replace") as told:
+                return told_ms(told.read(TOLD_CHARS), self.raw_ms())
+        except OSError:
+            return self._kernel.ntp_ms()
 
     def rtc_ms(self) -> int | None:
         """UTC milliseconds of the chip, up to 1 s old, because it counts whole seconds."""
@@ -112,6 +120,37 @@ class LinuxClock:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class KernelClock:
+    """The kernel's own word about its time."""
+
+    def __init__(self) -> None:
+        self._adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
+
+    def ntp_ms(self) -> int | None:
+        """System time in UTC milliseconds while NTP holds; None otherwise, and where a sandbox forbids to ask, as
+        systemd's `ProtectClock=` does."""
+        answer = _Timex()  # modes = 0: only look
+        if self._adjtimex(ctypes.byref(answer)) < 0:
+            return None
+        return synchronised_ms(answer.status, answer.time.seconds, answer.time.fraction)
+
+
+def told_line(kernel: KernelClock) -> str:
+    """What one process tells another, for `told_ms`."""
+    before, ntp = raw_ms(), kernel.ntp_ms()
+    return f"{before} {'-' if ntp is None else ntp}\n"
+
+
+def told_ms(line: str, now_raw_ms: int) -> int | None:
+    """The system's time now, from a line that was written a moment ago; None for an old one, and for nonsense."""
+    words = line.split()
+    if not line.endswith("\n") or len(words) != 2 or not all(word.isdecimal() for word in words):
+        return None
+    raw, utc = map(int, words)
+    age_ms = now_raw_ms - raw
+    return utc + age_ms if 0 <= age_ms <= TOLD_MAX_AGE_MS else None
 
 
 def raw_ms() -> int:

@@ -120,7 +120,7 @@ def variant(package: Path, version: str, folder: Path, damage: str = "") -> Path
 def test_it_installs_and_starts(root, package):
     root.run(root.take(package))
     assert "zaalsleutel 0.1.0" in root.run("cd / && zaalsleutel --version")
-    for account in ("zs-door", "zs-camera", "zs-sync", "zs-display"):
+    for account in ("zs-door", "zs-camera", "zs-sync", "zs-display", "zs-clock"):
         root.run(f"id {account}")
     assert root.run("systemctl is-enabled zaalsleutel.target zaalsleutel-controller").split() == ["enabled"] * 2
     assert root.run("stat -c '%U %a' /var/lib/zaalsleutel").split() == ["zs-door", "700"]

@@ -14,6 +14,7 @@ from hal.clock_linux import (
     RTC_VL_READ,
     STA_NANO,
     STA_UNSYNC,
+    TOLD_MAX_AGE_MS,
     VL_BACKUP_EMPTY,
     VL_DATA_INVALID,
     VL_FLAGS,
@@ -21,6 +22,8 @@ from hal.clock_linux import (
     Settings,
     chip_ms,
     synchronised_ms,
+    told_line,
+    told_ms,
 )
 
 NOON = datetime(2026, 7, 17, 12, 30, 15, tzinfo=UTC)
@@ -53,9 +56,33 @@ def test_system_time_counts_while_the_kernel_calls_it_synchronised(status, fract
 
 
 def test_a_refused_adjtimex_is_no_reading(monkeypatch):
-    clock = LinuxClock(Settings())
-    monkeypatch.setattr(clock, "_adjtimex", lambda _: -1)
+    clock = LinuxClock(Settings(told="/nonexistent/ntp"))
+    monkeypatch.setattr(clock._kernel, "_adjtimex", lambda _: -1)
     assert clock.ntp_ms() is None
+
+
+class Kernel:
+    def __init__(self, ntp: int | None) -> None:
+        self._ntp = ntp
+
+    def ntp_ms(self) -> int | None:
+        return self._ntp
+
+
+@pytest.mark.parametrize("ntp", [None, 1_784_291_415_678])
+def test_what_another_process_tells_counts_for_a_while(tmp_path, monkeypatch, ntp):
+    clock = LinuxClock(Settings(told=str(tmp_path / "ntp")))
+    monkeypatch.setattr(clock_linux, "raw_ms", lambda: 5_000_000)
+    (tmp_path / "ntp").write_text(told_line(Kernel(ntp)))  # type: ignore[arg-type]
+    for age, counts in [(0, True), (TOLD_MAX_AGE_MS, True), (TOLD_MAX_AGE_MS + 1, False), (-1, False)]:
+        monkeypatch.setattr(LinuxClock, "raw_ms", lambda _, age=age: 5_000_000 + age)
+        assert clock.ntp_ms() == (ntp + age if ntp is not None and counts else None)
+
+
+@given(st.text(max_size=80))
+def test_nonsense_tells_no_time(line):
+    assert told_ms(line + " x\n", 1) is None
+    assert told_ms(line.replace("\n", ""), 1) is None
 
 
 def test_the_chip_counts_whole_seconds_of_utc():
