@@ -30,6 +30,7 @@ from sync.hub.models import (
     DoorList,
     Grant,
     GrantBooking,
+    ListRequest,
     PinSet,
     PolicyVersion,
     Reservation,
@@ -223,7 +224,7 @@ def _check_remaining_grants(session: Session, wanted: Rows, present: Rows, now: 
 def _remove(session: Session, table: type[Base], name: tuple[str, ...]) -> None:
     if table is Door:
         # A door that comes back later gets a new salt, so nothing that was made with the old one may stay.
-        for left in (DoorList, Delivery, Verifier):
+        for left in (DoorList, ListRequest, Delivery, Verifier):
             session.execute(delete(left).where(left.door == name[0]))
     session.delete(session.get_one(table, name))
     session.flush()
@@ -235,7 +236,7 @@ def _put(minter: Minter, table: type[Base], name: tuple[str, ...], row: Row) -> 
         chance = minter.chance
         made: Row = {}
         if table is Door:
-            made = {"salt": b64(minter.derivations.once(f"salt {name[0]}", lambda: chance.take_bytes(SALT_BYTES)))}
+            made = {"salt": b64(chance.take_bytes(SALT_BYTES))}
         elif table is DoorGroup:
             made = {"sealed_key": minter.keyring.seal(chance.take_bytes(GROUP_KEY_BYTES), f"group {name[0]}")}
         minter.session.add(table(**dict(zip(_names(table), name, strict=True)), **row, **made))

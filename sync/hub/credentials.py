@@ -1,13 +1,13 @@
 """Making a grant's PIN and QR, and forgetting them again.
 
 One PIN per PIN set that the grant's doors belong to, one QR for all of them (R004-04, R004-12). The clear text rests
-sealed until the grant is over; what doors compare with (a verifier per door, the QR's hash) stays, so that no code is
-given out again where it has just been in use.
+sealed until the grant is over; a mark of the PIN and the QR's hash stay, so that no code is given out again where it
+has just been in use. What a door compares a PIN with is derived when its list is made (`list_builder.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Select, delete, or_, select
@@ -17,9 +17,19 @@ from controller.formats import qr_pass
 from controller.formats.code_list import PinKdf
 from sync.hub import store
 from sync.hub.codes import Randomness, draw_where, slips
-from sync.hub.derivations import Derivations
 from sync.hub.keys import Keyring
-from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, PinMark, PinSet, Room, Verifier
+from sync.hub.models import (
+    Credential,
+    Door,
+    DoorGroup,
+    Grant,
+    GrantBooking,
+    ListRequest,
+    PinMark,
+    PinSet,
+    Room,
+    Verifier,
+)
 from sync.hub.windows import Opening
 
 GRANT_PREFIX = "p-"
@@ -32,14 +42,20 @@ COOL_OFF_S = 30 * 86_400
 
 @dataclass(frozen=True)
 class Minter:
-    """Makes the codes of one transaction. `now` in UTC seconds. Anything here may raise `Underived`: then the whole
-    transaction is run again (derivations.py)."""
+    """Makes the codes of one transaction, and asks for the lists that are to carry them. `now` in UTC seconds."""
 
     session: Session
     keyring: Keyring
     chance: Randomness
     now: int
-    derivations: Derivations = field(default_factory=Derivations)
+    asked: set[str] = field(default_factory=set)
+    """The doors whose lists this transaction asked for."""
+
+    def ask_for_lists(self, doors: Iterable[str]) -> None:
+        """Have the lists of these doors made anew once this transaction is done (`list_builder.py`)."""
+        wanted = sorted(set(doors) - self.asked)
+        self.session.add_all(ListRequest(door=door, at=self.now) for door in wanted)
+        self.asked.update(wanted)
 
     def mint_missing(self, grant: Grant, rooms: Sequence[Room]) -> bool:
         """Give an active grant the codes it has not got yet, and tell whether it got any; those it has stay as they
@@ -70,18 +86,18 @@ class Minter:
 
     def mint_pin(self, grant: Grant, pin_set: PinSet, holder: str | None = None) -> Credential:
         """A new PIN of the grant. Raises Refused `pin_space_low`."""
-        kdfs = {door.id: kdf_of(door, pin_set) for door in self._doors(grant, pin_set)}
-        for chosen in self._candidates(pin_set):
-            derived = self.derivations.verifiers((chosen, kdf) for kdf in kdfs.values())
-            verifiers = {door: derived[chosen, kdf] for door, kdf in kdfs.items()}
-            if not self._was_in_use(verifiers):
-                break
+
+        def is_free(chosen: str) -> bool:
+            marks = self._marks(pin_set, chosen)
+            taken = select(PinMark.mark).where(PinMark.pin_set == pin_set.id, PinMark.mark.in_(marks))
+            return self.session.scalar(taken.limit(1)) is None
+
         name = f"c-{self.chance.take_bytes(ID_BYTES).hex()}"
+        chosen = draw_where(pin_set.digits, is_free, self.chance.below)
         made = self._keep(Credential(id=name, pin_set=pin_set.id, holder=holder), grant, chosen)
-        marks = self._marks(pin_set, chosen)
-        self.session.add_all(PinMark(pin_set=pin_set.id, mark=mark, credential=name) for mark in marks)
+        marks = {mark: place == pin_set.digits for place, mark in enumerate(self._marks(pin_set, chosen))}
         self.session.add_all(
-            Verifier(credential=name, door=door, verifier=verifier) for door, verifier in verifiers.items()
+            PinMark(pin_set=pin_set.id, mark=mark, credential=name, whole=whole) for mark, whole in marks.items()
         )
         self.session.flush()
         return made
@@ -101,38 +117,7 @@ class Minter:
 
     def clear_text(self, credential: Credential) -> str | None:
         """The PIN or QR text, None once it is forgotten."""
-        if credential.sealed is None:
-            return None
-        return self.keyring.unseal(credential.sealed, credential.id).decode("ascii")
-
-    def verifiers(self, door: Door, grants: Collection[str]) -> dict[str, list[Verifier]]:
-        """The verifiers of these grants' living PINs at one door, by grant, deriving those that are missing (a new
-        grant, a door that was added to its room or re-keyed)."""
-        pin_set = self.session.get_one(PinSet, self.session.get_one(DoorGroup, door.door_group).pin_set)
-        kdf = kdf_of(door, pin_set)
-        query = (
-            select(Credential, Verifier)
-            .outerjoin(Verifier, (Verifier.credential == Credential.id) & (Verifier.door == door.id))
-            .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set.id)
-            .where(or_(Credential.ends_at.is_(None), Credential.ends_at > self.now))
-        )
-        rows = self.session.execute(query).all()
-        missing = {row.Credential: self.clear_text(row.Credential) for row in rows if row.Verifier is None}
-        derived = self.derivations.verifiers((clear, kdf) for clear in missing.values() if clear is not None)
-        found: dict[str, list[Verifier]] = {}
-        for row in rows:
-            credential: Credential = row.Credential
-            verifier: Verifier | None = row.Verifier
-            clear = missing.get(credential)
-            if clear is not None:
-                name = derived[clear, kdf]
-                # No other living PIN is equal; one that is over and only kept for its cool-off gives way.
-                self.session.execute(delete(Verifier).where(Verifier.door == door.id, Verifier.verifier == name))
-                verifier = Verifier(credential=credential.id, door=door.id, verifier=name)
-                self.session.add(verifier)
-            if verifier is not None:
-                found.setdefault(credential.grant_id, []).append(verifier)
-        return found
+        return clear_text(self.keyring, credential.id, credential.sealed)
 
     def _groups(self, rooms: Sequence[Room]) -> list[DoorGroup]:
         """The door groups on the way: entrances first, then rooms in the order asked."""
@@ -141,28 +126,9 @@ class Minter:
         query = select(DoorGroup).where(DoorGroup.id.in_(select(Door.door_group).where(Door.id.in_(doors))))
         return sorted(self.session.scalars(query), key=lambda group: (order.get(group.id, -1), group.id))
 
-    def _candidates(self, pin_set: PinSet) -> Iterator[str]:
-        def is_free(chosen: str) -> bool:
-            marks = self._marks(pin_set, chosen)
-            taken = select(PinMark.mark).where(PinMark.pin_set == pin_set.id, PinMark.mark.in_(marks))
-            return self.session.scalar(taken.limit(1)) is None
-
-        def draw() -> str:
-            return draw_where(pin_set.digits, is_free, self.chance.below)
-
-        return filter(is_free, self.derivations.pins(pin_set.digits, draw))
-
     def _marks(self, pin_set: PinSet, chosen: str) -> list[str]:
-        return [self.keyring.mark(f"{pin_set.id} {slip}") for slip in slips(chosen)]
-
-    def _doors(self, grant: Grant, pin_set: PinSet) -> Sequence[Door]:
-        doors = store.doors_to(self.session, {booking.room for booking in grant.bookings})
-        query = select(Door).join(DoorGroup, DoorGroup.id == Door.door_group)
-        return self.session.scalars(query.where(Door.id.in_(doors), DoorGroup.pin_set == pin_set.id)).all()
-
-    def _was_in_use(self, verifiers: dict[str, str]) -> bool:
-        pairs = [(Verifier.door == door) & (Verifier.verifier == verifier) for door, verifier in verifiers.items()]
-        return self.session.scalar(select(Verifier.credential).where(or_(*pairs)).limit(1)) is not None
+        """The marks of a PIN with each digit in turn blotted out, and last that of the PIN itself."""
+        return [self.keyring.mark(f"{pin_set.id} {each}") for each in (*slips(chosen), chosen)]
 
     def _pass(
         self, grant: Grant, groups: Sequence[DoorGroup], number: int, credential: bytes, *, alone: bool
@@ -193,6 +159,11 @@ def pass_window(openings: Sequence[Opening]) -> tuple[int, int]:
     return max(start, qr_pass.EPOCH_S), (until - start) // 60
 
 
+def clear_text(keyring: Keyring, name: str, sealed: bytes | None) -> str | None:
+    """The PIN or QR text of the credential `name`, None once it is forgotten. Raises Refused `bad_seal`."""
+    return None if sealed is None else keyring.unseal(sealed, name).decode("ascii")
+
+
 def kdf_of(door: Door, pin_set: PinSet) -> PinKdf:
     """How PINs are derived for one door."""
     return PinKdf(salt=door.salt, memory_kib=pin_set.memory_kib, iterations=pin_set.iterations)
@@ -200,7 +171,7 @@ def kdf_of(door: Door, pin_set: PinSet) -> PinKdf:
 
 def forget_over(session: Session, now: int) -> None:
     """Forget the clear text of every code that has ended or whose grant is cancelled or over, margins included, and
-    after the cool-off its verifiers too."""
+    after the cool-off its last mark and its verifiers too."""
     cancelled = select(Grant.id).where(Grant.state == "cancelled")
     over = or_(
         Credential.grant_id.not_in(_booked_after(now - MARGIN_MAX_S)),
@@ -211,10 +182,11 @@ def forget_over(session: Session, now: int) -> None:
         credential.sealed = None
     session.flush()
     forgotten = select(Credential.id).where(Credential.sealed.is_(None))
-    session.execute(delete(PinMark).where(PinMark.credential.in_(forgotten)))
+    session.execute(delete(PinMark).where(PinMark.credential.in_(forgotten), PinMark.whole.is_(False)))
     cooled = forgotten.where(
         or_(Credential.grant_id.not_in(_booked_after(now - COOL_OFF_S)), Credential.ends_at <= now - COOL_OFF_S)
     )
+    session.execute(delete(PinMark).where(PinMark.credential.in_(cooled)))
     session.execute(delete(Verifier).where(Verifier.credential.in_(cooled)))
 
 

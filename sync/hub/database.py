@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0004"
+SCHEMA = "0006"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"
@@ -47,7 +47,10 @@ def open_database(url: str) -> Sessions:
 def reading(sessions: Sessions) -> Sessions:
     """The same database for reading only. A transaction sees one moment of it and takes no lock."""
     engine: Engine = sessions.kw["bind"]
-    return sessionmaker(engine.execution_options(read_only=True, postgresql_readonly=True), expire_on_commit=False)
+    options: dict[str, Any] = {"read_only": True}
+    if engine.dialect.name == "postgresql":
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return sessionmaker(engine.execution_options(**options), expire_on_commit=False)
 
 
 def connect(url: str) -> Engine:

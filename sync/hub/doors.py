@@ -14,7 +14,6 @@ from controller.formats.state import StateReport
 from sync.hub import forged_passes, lifecycle, rotation
 from sync.hub.apply import Change, apply_town
 from sync.hub.credentials import Minter
-from sync.hub.lists import ListKeeper
 from sync.hub.models import Door, DoorList
 from sync.hub.town import Town
 from sync.hub.workbench import Workbench
@@ -42,40 +41,36 @@ class DoorDesk:
     def apply(self, town: Town, now: int, *, dry_run: bool = False) -> list[Change]:
         """Make the hub follow `town.toml` and renew the lists this changes. Raises Refused."""
 
-        def work(minter: Minter) -> tuple[list[Change], list[str]]:
+        def work(minter: Minter) -> list[Change]:
             changes = apply_town(minter, town, dry_run=dry_run)
-            if dry_run:
-                return changes, []
-            return changes, ListKeeper(minter).renew(minter.session.scalars(select(Door.id)).all())
+            if not dry_run:
+                minter.ask_for_lists(minter.session.scalars(select(Door.id)))
+            return changes
 
-        changes, renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return changes
+        return self.bench.run(now, work)
 
     def rekey(self, door_id: str, now: int) -> int:
         """After a theft: a new salt, a new group key, new PINs for everyone whose PIN the door could check. Returns
-        how many doors got a new list. Raises Refused `not_found`."""
+        how many doors get a new list. Raises Refused `not_found`."""
 
-        def work(minter: Minter) -> list[str]:
-            return ListKeeper(minter).renew(rotation.rekey_door(minter, door_id))
+        def work(minter: Minter) -> int:
+            doors = rotation.rekey_door(minter, door_id)
+            minter.ask_for_lists(doors)
+            return len(doors)
 
-        renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return len(renewed)
+        return self.bench.run(now, work)
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int) -> set[str]:
         """These passes opened the door by themselves. The ones this hub never issued; where there is one, the door's
         group has a new key and its doors have new lists."""
-        forged: set[str] = set()
 
-        def work(minter: Minter) -> list[str]:
-            forged.clear()
-            forged.update(forged_passes.never_issued(minter, credentials))
-            return ListKeeper(minter).renew(forged_passes.rekey_group(minter, door_id)) if forged else []
+        def work(minter: Minter) -> set[str]:
+            forged = forged_passes.never_issued(minter, credentials)
+            if forged:
+                minter.ask_for_lists(forged_passes.rekey_group(minter, door_id))
+            return forged
 
-        renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return forged
+        return self.bench.run(now, work)
 
     def enrol(self, door_id: str, event_key: VerifyKey) -> None:
         """Register the key with which a door signs its log and its state. Raises Refused `not_found`."""

@@ -1,163 +1,199 @@
-"""A door's current list: built, signed and stored, and who it reached.
+"""One look at everything that a door's list is made from, all of one moment.
 
-A list is made anew when its content changed, or once a day; then every grant whose current revision it carries (or
-rightly leaves out) gets its number as the one the door has to report before that revision counts as applied.
+A look takes no lock; what is made of it is stored by `list_builder.py`, which sees to it that nothing has been stored
+for the door since. A PIN's verifier is derived when a list first holds the PIN, so a booking of next year costs nothing
+today and a call never waits for a derivation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
-from controller.formats.code_list import (
-    TYP,
-    Closure,
-    CodeList,
-    PassKey,
-    PinEntry,
-    Policy,
-    QrEntry,
-    dump,
-    payload_hash,
-)
+from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry
 from controller.formats.encoding import b64
-from controller.formats.envelope import seal
-from controller.formats.errors import Refused
-from controller.formats.limits import LIMITS
 from sync.hub import store
-from sync.hub.credentials import Minter, kdf_of
-from sync.hub.issuer import (
-    HORIZON_AHEAD_S,
-    HORIZON_BACK_S,
-    TRAVELLING,
-    DoorRecord,
-    GrantRecord,
-    build_list,
-    content_hash,
+from sync.hub.credentials import clear_text, kdf_of
+from sync.hub.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S, TRAVELLING, DoorRecord, GrantRecord, build_list
+from sync.hub.keys import Keyring
+from sync.hub.models import (
+    Credential,
+    Delivery,
+    Door,
+    DoorGroup,
+    DoorList,
+    Grant,
+    ListRequest,
+    PinSet,
+    RoomClosure,
+    Verifier,
 )
-from sync.hub.models import Credential, Delivery, Door, DoorGroup, DoorList, Grant, PinSet, RoomClosure
-from sync.hub.pin_space import FULL
 
 
 @dataclass(frozen=True)
-class ListKeeper:
-    """Keeps the lists of one transaction."""
+class Stored:
+    """The list a door has so far, without its bytes; version 0 where there is none."""
 
-    minter: Minter
+    version: int = 0
+    content: str = ""
+    refresh_after: int = 0
+    shrink: bool = False
+    grants: tuple[str, ...] = ()
 
-    def renew(self, doors: Iterable[str], *, daily: bool = False, admitting: bool = False) -> list[str]:
-        """Bring the lists of `doors` up to date and return the doors that got a new one: those whose content
-        changed, with `daily` all of them. With `admitting`, Refused `door_full` when one gets too full."""
-        return [door for door in sorted(doors) if self._renew(door, daily=daily, admitting=admitting)]
 
-    def _renew(self, door_id: str, *, daily: bool, admitting: bool) -> bool:
-        session, now = self.minter.session, self.minter.now
-        door = session.get_one(Door, door_id)
-        current = session.get(DoorList, door_id)
-        record, grants, closures = self._door_record(door), self._grant_records(door), self._closures(door)
-        draft = build_list(record, grants, closures, number=1, now_s=now)
-        if admitting:
-            _check_room_left(draft)
-        changed = current is None or current.content != content_hash(draft)
-        if current is None or changed or daily:
-            shrink = self._shrinks(door, current, draft)
-            number = store.take_number(session, now)
-            current = self._store(current, msgspec.structs.replace(draft, version=number, shrink=shrink))
-            changed = True
-        self._mark_delivered(current)
-        return changed
+@dataclass(frozen=True)
+class PinAtDoor:
+    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from."""
 
-    def _store(self, current: DoorList | None, code_list: CodeList) -> DoorList:
-        payload = dump(code_list)
-        row = current or DoorList(door=code_list.door)
-        row.version, row.hash, row.content = code_list.version, payload_hash(payload), content_hash(code_list)
-        row.shrink, row.grants = code_list.shrink, [grant.id for grant in code_list.grants]
-        row.refresh_after, row.published_at = code_list.refresh_after, None
-        row.envelope = seal(payload, TYP, self.minter.keyring.list_key)
-        self.minter.session.add(row)
-        self.minter.session.flush()
-        return row
+    credential: str
+    grant: str
+    verifier: str | None
+    clear: str | None
 
-    def _door_record(self, door: Door) -> DoorRecord:
-        session, keyring = self.minter.session, self.minter.keyring
-        group = session.get_one(DoorGroup, door.door_group)
-        sealed = [key for key in (group.sealed_key, group.sealed_previous_key) if key is not None]
-        keys = [PassKey(group.id, b64(keyring.unseal(key, f"group {group.id}"))) for key in sealed]
-        return DoorRecord(
-            id=door.id,
-            epoch=door.epoch,
-            kdf=kdf_of(door, session.get_one(PinSet, group.pin_set)),
-            policy=msgspec.convert(group.policy, Policy),
-            pass_keys=tuple(keys),
+
+@dataclass(frozen=True)
+class Awaited:
+    """A grant whose current revision no list of the door has held yet; `asked` as its delivery says."""
+
+    grant: str
+    asked: int
+    travels: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A door at one moment. `grants` come without their PINs; `requests` are the ids of those this look answers."""
+
+    door: DoorRecord
+    grants: tuple[GrantRecord, ...]
+    pins: tuple[PinAtDoor, ...]
+    closures: tuple[Closure, ...]
+    stored: Stored
+    awaited: tuple[Awaited, ...]
+    requests: tuple[int, ...]
+
+    @property
+    def kdf(self) -> PinKdf:
+        """How PINs are derived for the door."""
+        return self.door.kdf
+
+    @property
+    def underived(self) -> list[PinAtDoor]:
+        """The PINs that need a verifier."""
+        return [each for each in self.pins if each.verifier is None and each.clear is not None]
+
+    def draft(self, number: int, now: int, derived: Mapping[str, str]) -> CodeList:
+        """The list, given the verifiers that were missing, by credential."""
+        pins: dict[str, list[PinEntry]] = {}
+        for each in self.pins:
+            verifier = each.verifier or derived.get(each.credential)
+            if verifier is not None:
+                pins.setdefault(each.grant, []).append(PinEntry(each.credential, verifier, False))
+        grants = [replace(each, pins=tuple(pins.get(each.id, ()))) for each in self.grants]
+        return build_list(self.door, grants, self.closures, number=number, now_s=now)
+
+
+def look_at(session: Session, keyring: Keyring, door_id: str, now: int) -> Look | None:
+    """Everything a list of the door is made from, None for a door that is gone. Raises Refused `bad_seal`."""
+    door = session.get(Door, door_id)
+    if door is None:
+        return None
+    group = session.get_one(DoorGroup, door.door_group)
+    pin_set = session.get_one(PinSet, group.pin_set)
+    rooms = store.rooms_behind(session, door.id)
+    openings: dict[str, list[tuple[int, int]]] = {}
+    for opening in store.openings_between(session, rooms, now - HORIZON_BACK_S, now + HORIZON_AHEAD_S):
+        if opening.door == door.id:
+            openings.setdefault(opening.grant, []).append((opening.start, opening.until))
+    grants, with_pins = _grants(session, openings, now)
+    return Look(
+        door=_door_record(keyring, door, group, pin_set),
+        grants=tuple(grants),
+        pins=tuple(_pins(session, keyring, door, pin_set, with_pins, now)),
+        closures=() if group.shared else tuple(_closures(session, rooms, now)),
+        stored=_stored(session, door_id),
+        awaited=tuple(_awaited(session, door_id)),
+        requests=tuple(session.scalars(select(ListRequest.id).where(ListRequest.door == door_id))),
+    )
+
+
+def _door_record(keyring: Keyring, door: Door, group: DoorGroup, pin_set: PinSet) -> DoorRecord:
+    sealed = [each for each in (group.sealed_key, group.sealed_previous_key) if each is not None]
+    return DoorRecord(
+        id=door.id,
+        epoch=door.epoch,
+        kdf=kdf_of(door, pin_set),
+        policy=msgspec.convert(group.policy, Policy),
+        pass_keys=tuple(PassKey(group.id, b64(keyring.unseal(each, f"group {group.id}"))) for each in sealed),
+    )
+
+
+def _grants(
+    session: Session, openings: Mapping[str, list[tuple[int, int]]], now: int
+) -> tuple[list[GrantRecord], list[str]]:
+    """The grants with openings, and the ids of those that have PINs."""
+    qrs: dict[str, list[QrEntry]] = {}
+    living = or_(Credential.ends_at.is_(None), Credential.ends_at > now)
+    query = select(Credential.grant_id, Credential.id, Credential.qr_hash)
+    query = query.where(Credential.grant_id.in_(openings), Credential.qr_hash.is_not(None), living)
+    for grant_id, credential, qr_hash in session.execute(query):
+        qrs.setdefault(grant_id, []).append(QrEntry(credential, str(qr_hash)))
+    columns = select(Grant.id, Grant.kind, Grant.state, Grant.methods, Grant.max_uses).where(Grant.id.in_(openings))
+    records: list[GrantRecord] = []
+    with_pins: list[str] = []
+    for grant_id, kind, state, methods, max_uses in session.execute(columns):
+        # A method that is no longer wished for does not open, though its code is kept for when it comes back.
+        record = GrantRecord(
+            id=grant_id,
+            kind=kind,
+            state=state,
+            openings=tuple(openings[grant_id]),
+            qrs=tuple(qrs.get(grant_id, ())) if "qr" in methods else (),
+            max_uses=max_uses,
         )
-
-    def _grant_records(self, door: Door) -> list[GrantRecord]:
-        session, now = self.minter.session, self.minter.now
-        rooms = store.rooms_behind(session, door.id)
-        around = store.openings_between(session, rooms, now - HORIZON_BACK_S, now + HORIZON_AHEAD_S)
-        openings: dict[str, list[tuple[int, int]]] = {}
-        for opening in around:
-            if opening.door == door.id:
-                openings.setdefault(opening.grant, []).append((opening.start, opening.until))
-        verifiers = self.minter.verifiers(door, openings.keys())
-        hashes: dict[str, list[QrEntry]] = {}
-        for credential in session.scalars(select(Credential).where(Credential.grant_id.in_(openings))):
-            if credential.qr_hash is not None and credential.opens_at(now):
-                hashes.setdefault(credential.grant_id, []).append(QrEntry(credential.id, credential.qr_hash))
-        records: list[GrantRecord] = []
-        for grant in session.scalars(select(Grant).where(Grant.id.in_(openings))):
-            pins = [PinEntry(each.credential, each.verifier, False) for each in verifiers.get(grant.id, [])]
-            record = GrantRecord(
-                id=grant.id,
-                kind=grant.kind,
-                state=grant.state,
-                openings=tuple(openings[grant.id]),
-                # A method that is no longer wished for does not open, though its code is kept for when it comes back.
-                pins=tuple(pins) if "pin" in grant.methods else (),
-                qrs=tuple(hashes.get(grant.id, ())) if "qr" in grant.methods else (),
-                max_uses=grant.max_uses,
-            )
-            records.append(record)
-        return records
-
-    def _closures(self, door: Door) -> list[Closure]:
-        """The closures of the rooms this door opens. An entrance stays open: others are in the building."""
-        session, now = self.minter.session, self.minter.now
-        if session.get_one(DoorGroup, door.door_group).shared:
-            return []
-        query = select(RoomClosure.start, RoomClosure.until, RoomClosure.reason).where(
-            RoomClosure.room.in_(store.rooms_behind(session, door.id)),
-            RoomClosure.until > now,
-            RoomClosure.start < now + HORIZON_AHEAD_S,
-        )
-        found = session.execute(query.distinct())
-        return [Closure(from_=start, until=until, reason=reason) for start, until, reason in found]
-
-    def _shrinks(self, door: Door, current: DoorList | None, draft: CodeList) -> bool:
-        """Whether the list may say that losing grants is meant: when every grant that is gone from it is still known
-        here. A hub that forgot its grants (an old backup, a lost table) cannot empty its doors.
-
-        The word is repeated until the door has taken a list that carried it."""
-        present = {grant.id for grant in draft.grants}
-        gone = set(current.grants if current else ()) - present
-        known = set(self.minter.session.scalars(select(Grant.id).where(Grant.id.in_(gone))))
-        unheard = current is not None and current.shrink and door.reported_version < current.version
-        return known == gone and (bool(gone) or not present or unheard)
-
-    def _mark_delivered(self, current: DoorList) -> None:
-        query = (
-            select(Delivery, Grant.state)
-            .join(Grant, Grant.id == Delivery.grant_id)
-            .where(Delivery.door == current.door, Delivery.version.is_(None))
-        )
-        for delivery, state in self.minter.session.execute(query):
-            if state not in TRAVELLING or delivery.grant_id in current.grants:
-                delivery.version = current.version
+        records.append(record)
+        if "pin" in methods:
+            with_pins.append(grant_id)
+    return records, with_pins
 
 
-def _check_room_left(code_list: CodeList) -> None:
-    if len(dump(code_list)) > FULL * LIMITS.list_payload_bytes:
-        raise Refused("door_full", code_list.door, "the door holds as many grants as it can")
+def _pins(
+    session: Session, keyring: Keyring, door: Door, pin_set: PinSet, grants: Collection[str], now: int
+) -> Iterable[PinAtDoor]:
+    query = (
+        select(Credential.id, Credential.grant_id, Credential.sealed, Verifier.verifier)
+        .outerjoin(Verifier, (Verifier.credential == Credential.id) & (Verifier.door == door.id))
+        .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set.id)
+        .where(or_(Credential.ends_at.is_(None), Credential.ends_at > now))
+    )
+    for credential, grant, sealed, verifier in session.execute(query):
+        clear = clear_text(keyring, credential, sealed) if verifier is None else None
+        yield PinAtDoor(credential, grant, verifier, clear)
+
+
+def _closures(session: Session, rooms: Collection[str], now: int) -> list[Closure]:
+    """The closures of the rooms this door opens. (An entrance has none: others are in the building.)"""
+    query = select(RoomClosure.start, RoomClosure.until, RoomClosure.reason).where(
+        RoomClosure.room.in_(rooms), RoomClosure.until > now, RoomClosure.start < now + HORIZON_AHEAD_S
+    )
+    found = session.execute(query.distinct())
+    return [Closure(from_=start, until=until, reason=reason) for start, until, reason in found]
+
+
+def _stored(session: Session, door: str) -> Stored:
+    columns = (DoorList.version, DoorList.content, DoorList.refresh_after, DoorList.shrink, DoorList.grants)
+    row = session.execute(select(*columns).where(DoorList.door == door)).one_or_none()
+    return Stored() if row is None else Stored(*row[:-1], tuple(row[-1]))
+
+
+def _awaited(session: Session, door: str) -> list[Awaited]:
+    query = (
+        select(Delivery.grant_id, Delivery.asked, Grant.state)
+        .join(Grant, Grant.id == Delivery.grant_id)
+        .where(Delivery.door == door, Delivery.version.is_(None))
+    )
+    return [Awaited(grant, asked, state in TRAVELLING) for grant, asked, state in session.execute(query)]

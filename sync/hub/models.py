@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from controller.formats.code_list import ClosureReason, Kind
@@ -29,7 +29,8 @@ class TownService(Base):
 
 class Client(Base):
     """A program that may call the API; `token_hash` is the hex SHA-256 of its secret. `owner` marks a client of an
-    external owner, who sees that owner's rooms and nothing else of the service."""
+    external owner, who sees that owner's rooms and nothing else of the service; `handovers` one that tells how each
+    code reached its holder."""
 
     __tablename__ = "clients"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -37,6 +38,7 @@ class Client(Base):
     owner: Mapped[str | None]
     scopes: Mapped[list[str]] = mapped_column(JSON)
     token_hash: Mapped[str | None]
+    handovers: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class AccessToken(Base):
@@ -75,7 +77,8 @@ class DoorGroup(Base):
 class Room(Base):
     """A rented room. `id` is the back office's own; margins in seconds. `rivals` are the rooms it is a part of or that
     are parts of it; `opening_hours` maps weekdays (`mon`…) to `[["08:00","22:00"]…]` in the room's zone; `reveal_s` is
-    how long before the first window codes are shown, unless a reservation says otherwise."""
+    how long before the first window codes are shown, unless a reservation says otherwise. `client` is who may book it,
+    any client of the service when null; from `moves_at` on it is `next_client` (R004-22)."""
 
     __tablename__ = "rooms"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -88,11 +91,15 @@ class Room(Base):
     rivals: Mapped[list[str]] = mapped_column(JSON)
     opening_hours: Mapped[dict[str, list[list[str]]]] = mapped_column(JSON)
     reveal_s: Mapped[int]
+    client: Mapped[str | None]
+    next_client: Mapped[str | None]
+    moves_at: Mapped[int | None] = mapped_column(Instant)
 
 
 class Door(Base):
     """A door unit. The salt changes only with a re-key, so a PIN is derived once per door; `reported_*` is what its
-    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said."""
+    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said;
+    `reported_doctor` is what its newest self-tests found (`at`, `checks` by name), null while it told of none."""
 
     __tablename__ = "doors"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -107,6 +114,7 @@ class Door(Base):
     reported_clock_ms: Mapped[int | None] = mapped_column(Instant)
     reported_posture: Mapped[str | None]
     reported_faults: Mapped[list[str]] = mapped_column(JSON, default=list)
+    reported_doctor: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     ready: Mapped[bool | None]
     highest_version: Mapped[int] = mapped_column(Instant, default=0)
 
@@ -175,7 +183,8 @@ class GrantBooking(Base):
 class Credential(Base):
     """A PIN (in one PIN set) or a QR of a grant. `sealed` is its clear text, forgotten when the grant is over;
     `qr_hash` is the name a list knows a QR by. `holder` is whose it is when it is not the grant holder's; `ends_at`
-    is when it stops opening before its grant does (revoked, or replaced by a newer code)."""
+    is when it stops opening before its grant does (revoked, or replaced by a newer code). A `duress` PIN is the one a
+    member of staff gives under threat: it opens like the other, and raises an alarm here."""
 
     __tablename__ = "credentials"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -185,6 +194,7 @@ class Credential(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     holder: Mapped[str | None]
     ends_at: Mapped[int | None] = mapped_column(Instant, index=True)
+    duress: Mapped[bool] = mapped_column(default=False, server_default=false())
     grant: Mapped[Grant] = relationship(back_populates="credentials")
 
     @property
@@ -199,17 +209,19 @@ class Credential(Base):
 
 class PinMark(Base):
     """A PIN that is kept, with one digit blotted out, under a key: that (PIN set, mark) is unique is what keeps any two
-    PINs of a set two digits apart, whoever draws them at the same time."""
+    PINs of a set two digits apart, whoever draws them at the same time. The mark of the `whole` PIN stays when the code
+    is over, so that it is not given out again during its cool-off."""
 
     __tablename__ = "pin_marks"
     pin_set: Mapped[str] = mapped_column(primary_key=True)
     mark: Mapped[str] = mapped_column(String(32), primary_key=True)
     credential: Mapped[str] = mapped_column(ForeignKey("credentials.id"), index=True)
+    whole: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Verifier(Base):
-    """What a door compares a PIN with. The pair (door, verifier) is unique: a PIN that was in use at a door is not
-    given out there again while its verifier is kept."""
+    """What a door compares a PIN with, derived when its list first holds the PIN. The pair (door, verifier) is unique:
+    no two PINs of a door are equal."""
 
     __tablename__ = "verifiers"
     __table_args__ = (UniqueConstraint("door", "verifier"),)
@@ -219,15 +231,29 @@ class Verifier(Base):
 
 
 class Delivery(Base):
-    """The first list of `door` that held the current revision of the grant; null while none did. `held_before` tells
-    that a list with an earlier revision may still be at the door, `stale` that it was reported as late."""
+    """The first list of `door` that held the current revision of the grant; null while none did. `asked` counts how
+    often that changed, so that a list made from an earlier look does not count for it. `held_before` tells that a list
+    with an earlier revision may still be at the door, `stale` that it was reported as late."""
 
     __tablename__ = "deliveries"
     grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id"), primary_key=True)
     door: Mapped[str] = mapped_column(primary_key=True, index=True)
     version: Mapped[int | None] = mapped_column(Instant)
+    asked: Mapped[int] = mapped_column(default=1, server_default="1")
     held_before: Mapped[bool] = mapped_column(default=False)
     stale: Mapped[bool] = mapped_column(default=False)
+
+
+class Handover(Base):
+    """How a code reached its holder, or failed to, as the client tells it (R004-10): by which channel, never to which
+    address."""
+
+    __tablename__ = "handovers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id"), index=True)
+    at: Mapped[int] = mapped_column(Instant)
+    channel: Mapped[str] = mapped_column(String(20))
+    ok: Mapped[bool]
 
 
 class RoomClosure(Base):
@@ -268,6 +294,15 @@ class DoorList(Base):
     refresh_after: Mapped[int] = mapped_column(Instant, index=True)
     envelope: Mapped[bytes] = mapped_column(LargeBinary)
     published_at: Mapped[int | None] = mapped_column(Instant)
+
+
+class ListRequest(Base):
+    """A door whose list has to be made anew, for what was written in the same transaction."""
+
+    __tablename__ = "list_requests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    door: Mapped[str] = mapped_column(index=True)
+    at: Mapped[int] = mapped_column(Instant)
 
 
 class StatementNumber(Base):

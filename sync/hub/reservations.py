@@ -169,6 +169,7 @@ def await_delivery(session: Session, grant: Grant, doors: Iterable[str]) -> None
             continue
         delivery.held_before = delivery.held_before or delivery.version is not None
         delivery.version = None
+        delivery.asked += 1
     session.flush()
 
 

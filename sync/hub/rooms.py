@@ -13,7 +13,6 @@ from sync.hub import closures, policies, readiness, store
 from sync.hub.clients import Caller
 from sync.hub.closures import Closed, Closing
 from sync.hub.credentials import Minter
-from sync.hub.lists import ListKeeper
 from sync.hub.models import Door, Grant, GrantBooking, Reservation, Room
 from sync.hub.policies import InForce
 from sync.hub.readiness import DoorReadiness, Late, RoomStatus
@@ -42,13 +41,12 @@ class RoomDesk:
         """Keep renters out of a room for a time; the flag says created. Raises Refused `unknown_room`, `bad_request`,
         `door_full`."""
 
-        def work(minter: Minter) -> tuple[Closed, bool, list[str]]:
+        def work(minter: Minter) -> tuple[Closed, bool]:
             closed, created, doors = closures.put(minter.session, caller, ref, wish, now)
-            return closed, created, ListKeeper(minter).renew(doors)
+            minter.ask_for_lists(doors)
+            return closed, created
 
-        closed, created, renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return closed, created
+        return self.bench.run(now, work)
 
     def closure(self, caller: Caller, ref: str) -> Closed:
         """Raises Refused `not_found`."""
@@ -57,10 +55,7 @@ class RoomDesk:
     def remove_closure(self, caller: Caller, ref: str, now: int) -> None:
         """Open the room again. Raises Refused `not_found`."""
 
-        def work(minter: Minter) -> list[str]:
-            return ListKeeper(minter).renew(closures.remove(minter.session, caller, ref, now))
-
-        self.bench.publish(self.bench.run(now, work), now)
+        self.bench.run(now, lambda minter: minter.ask_for_lists(closures.remove(minter.session, caller, ref, now)))
 
     def room_status(self, caller: Caller, room_id: str, now: int) -> RoomStatus:
         """A room now. Raises Refused `unknown_room`."""

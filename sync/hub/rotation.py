@@ -5,7 +5,7 @@ Every function works in the transaction of its `Minter` and returns the doors wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
@@ -15,7 +15,6 @@ from controller.formats.errors import Refused
 from sync.hub import lifecycle, pin_space, store
 from sync.hub.apply import GROUP_KEY_BYTES, SALT_BYTES
 from sync.hub.credentials import Minter
-from sync.hub.derivations import Underived, Wanted
 from sync.hub.issuer import TRAVELLING
 from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, Reservation, Verifier
 from sync.hub.reservations import OVERLAP_S, ROTATE_S, Method, await_delivery
@@ -92,15 +91,13 @@ def rekey_door(minter: Minter, door_id: str) -> set[str]:
         .order_by(Grant.id)
     )
     concerned = session.scalars(query).all()
-    door.salt = b64(minter.derivations.once(f"salt {door_id}", lambda: minter.chance.take_bytes(SALT_BYTES)))
+    door.salt = b64(minter.chance.take_bytes(SALT_BYTES))
     group = session.get_one(DoorGroup, door.door_group)
     group.sealed_key = minter.keyring.seal(minter.chance.take_bytes(GROUP_KEY_BYTES), f"group {group.id}")
     group.sealed_previous_key = None
     session.execute(delete(Verifier).where(Verifier.door == door_id))
     doors = set(session.scalars(select(Door.id).where(Door.door_group == group.id)))
-    for each in _together(concerned, lambda reservation: _replace_pins(minter, reservation)):
-        doors |= each
-    return doors
+    return doors.union(*(_replace_pins(minter, each) for each in concerned))
 
 
 def rotate_due(minter: Minter) -> set[str]:
@@ -116,26 +113,12 @@ def rotate_due(minter: Minter) -> set[str]:
         return rotate(minter, reservation, overlap_s=OVERLAP_S) if has_codes and ends > minter.now else set()
 
     due = minter.session.scalars(query.limit(ROTATED_AT_ONCE)).all()
-    return set().union(*_together(due, rotate_one))
+    return set().union(*map(rotate_one, due))
 
 
 def any_due(session: Session, now: int) -> bool:
     """Whether `rotate_due` has anything to do."""
     return session.scalar(select(Grant.id).where(Grant.rotate_at <= now, Grant.state == "active").limit(1)) is not None
-
-
-def _together(reservations: Iterable[Reservation], change: Callable[[Reservation], set[str]]) -> list[set[str]]:
-    """`change` for each, with all the derivations they ask for in one go. Raises `Underived`."""
-    changed: list[set[str]] = []
-    missing: list[Wanted] = []
-    for reservation in reservations:
-        try:
-            changed.append(change(reservation))
-        except Underived as underived:
-            missing += underived.wanted
-    if missing:
-        raise Underived(tuple(missing))
-    return changed
 
 
 def ended_since(session: Session, after: int, now: int) -> set[str]:

@@ -26,6 +26,7 @@ from sync.hub.enrol_server import DoorsServer
 from sync.hub.feed import Feed
 from sync.hub.link import HubLink
 from sync.hub.link_keys import LinkKeys
+from sync.hub.list_builder import BuilderThread
 from sync.hub.log_store import LogStore
 from sync.hub.logs import start_logging
 from sync.hub.routes_enrolment import enrolment_routes
@@ -57,6 +58,9 @@ def serve(folder: Path, name: str | None = None) -> None:
     keys_after = partial(_keys_after, hub)
     link = HubLink(hub.settings, hub.service, keys_after(), hub.sessions, name=name or "hub", keys_after=keys_after)
     hub.service.attach(link)
+    lists = BuilderThread(hub.service.lists)
+    hub.service.bench.when_lists_are_wanted(lists.wake)
+    lists.start()
     link.start()
     hooks.start()
     chores = Chores(hub.sessions)
@@ -74,6 +78,7 @@ def serve(folder: Path, name: str | None = None) -> None:
         doors.stop()
         chores.stop()
         hooks.stop()
+        lists.stop()
         link.stop()
 
 

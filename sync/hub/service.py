@@ -1,7 +1,8 @@
 """The hub's work, one method per thing that can happen to it: a reservation comes, a door reports, time passes.
 
-Each is one transaction; afterwards the lists that changed are handed to the link. Time is always an argument (whole
-UTC seconds), randomness comes from the constructor: the same calls with the same seed give the same doors. What is
+Each is one transaction; the lists it changes are made after it: at once, or by the thread of a hub that serves
+(`list_builder.py`). Time is always an argument (whole UTC seconds), randomness comes from the constructor: the same
+calls with the same seed give the same doors. What is
 asked about reservations is here; the other desks are `clients`, `doors`, `rooms` and `upkeep`.
 
     service = Service(open_database(url), Keyring.load(folder))
@@ -11,8 +12,9 @@ asked about reservations is here; the other desks are `clients`, `doors`, `rooms
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
+from controller.formats import pin
 from controller.formats.errors import Refused
 from sync.hub import lifecycle, pin_space, reservations, rotation, store
 from sync.hub.answers import Answer, answer_of, note
@@ -22,7 +24,7 @@ from sync.hub.credentials import Minter
 from sync.hub.database import Sessions
 from sync.hub.doors import DoorDesk
 from sync.hub.keys import Keyring
-from sync.hub.lists import ListKeeper
+from sync.hub.list_builder import Derive, ListBuilder
 from sync.hub.models import Client, Reservation
 from sync.hub.reservations import Method, Wish
 from sync.hub.rooms import RoomDesk
@@ -33,8 +35,12 @@ from sync.hub.workbench import Publisher, Workbench
 class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
     """The hub, apart from its transports."""
 
-    def __init__(self, sessions: Sessions, keyring: Keyring, chance: Randomness | None = None) -> None:
+    def __init__(
+        self, sessions: Sessions, keyring: Keyring, chance: Randomness | None = None, derive: Derive = pin.derive
+    ) -> None:
         self.bench = Workbench(sessions, keyring, chance or Randomness())
+        self.lists = ListBuilder(self.bench, derive)
+        self.bench.when_lists_are_wanted(self.lists.build)
         super().__init__()
 
     def attach(self, publisher: Publisher) -> None:
@@ -46,32 +52,24 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         same. Raises Refused: `unknown_room`, `window_required`, `too_far_ahead`, `bad_request`, `stale_revision`,
         `overlap`, `not_found` (what it replaces), `not_owner`, `pin_space_low`, `door_full`."""
 
-        def work(minter: Minter) -> tuple[Answer, bool, list[str]]:
-            return self._put(minter, client, ref, wish)
-
-        answer, created, renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return answer, created
+        return self.bench.run(now, lambda minter: self._put(minter, client, ref, wish))
 
     def swap(self, client: str, cancelled: str, ref: str, wish: Wish, now: int) -> tuple[Answer, bool]:
         """Cancel one reservation and put another in one transaction, so that never both and never neither may enter
         (R004-16). Codes do not go over: these are two holders. Raises what `put` raises."""
 
-        def work(minter: Minter) -> tuple[Answer, bool, list[str]]:
+        def work(minter: Minter) -> tuple[Answer, bool]:
             displaced = store.reservation_of(minter.session, client, cancelled)
-            doors: set[str] = set()
             if displaced.grant.state != "cancelled":
                 before = displaced.grant.state
-                doors = reservations.cancel(minter.session, displaced)
+                minter.ask_for_lists(reservations.cancel(minter.session, displaced))
                 note(minter.session, displaced, "swapped out", minter.now)
                 lifecycle.written(minter.session, displaced, before, minter.now)
-            return self._put(minter, client, ref, wish, doors)
+            return self._put(minter, client, ref, wish)
 
         if cancelled == ref:
             raise Refused("bad_request", "cancel", "a reservation cannot be swapped with itself")
-        answer, created, renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return answer, created
+        return self.bench.run(now, work)
 
     def get(self, client: str, ref: str, now: int) -> Answer:
         """What holds for a reservation, without codes. Raises Refused `not_found`."""
@@ -122,20 +120,15 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
     def _change(
         self, client: str, ref: str, now: int, action: str, change: Callable[[Minter, Reservation], set[str]]
     ) -> Answer:
-        def work(minter: Minter) -> tuple[Answer, list[str]]:
+        def work(minter: Minter) -> Answer:
             reservation = store.reservation_of(minter.session, client, ref, lock=True)
-            doors = change(minter, reservation)
+            minter.ask_for_lists(change(minter, reservation))
             note(minter.session, reservation, action, now)
-            renewed = ListKeeper(minter).renew(doors)
-            return answer_of(minter, reservation, reveal=True), renewed
+            return answer_of(minter, reservation, reveal=True)
 
-        answer, renewed = self.bench.run(now, work)
-        self.bench.publish(renewed, now)
-        return answer
+        return self.bench.run(now, work)
 
-    def _put(
-        self, minter: Minter, client_id: str, ref: str, wish: Wish, concerned: Collection[str] = ()
-    ) -> tuple[Answer, bool, list[str]]:
+    def _put(self, minter: Minter, client_id: str, ref: str, wish: Wish) -> tuple[Answer, bool]:
         session, now = minter.session, minter.now
         client = session.get_one(Client, client_id)
         _check_may(client, ref, wish)
@@ -147,16 +140,14 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         if reservation is None:
             reservation = reservations.new_reservation(session, client_id, ref, self.bench.chance)
         elif reservations.is_repeat(reservation, wish):
-            renewed = ListKeeper(minter).renew(concerned)
-            return answer_of(minter, reservation, reveal=True), False, renewed
+            return answer_of(minter, reservation, reveal=True), False
         before = None if created else reservation.grant.state
-        doors = set(concerned)
         replaced: Reservation | None = None
         if wish.replaces is not None:
             # Cancelled first: the new one may stand exactly where the old one stood.
             replaced = store.reservation_of(session, client_id, wish.replaces, lock=True)
-            doors |= reservations.cancel(session, replaced)
-        doors |= reservations.write(session, reservation, wish, rooms, windows, now)
+            minter.ask_for_lists(reservations.cancel(session, replaced))
+        minter.ask_for_lists(reservations.write(session, reservation, wish, rooms, windows, now))
         if replaced is not None:
             reservations.take_over(session, reservation, replaced)
         grant = reservation.grant
@@ -164,7 +155,6 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         if wish.state == "active":
             made = minter.mint_missing(grant, rooms)
             pin_space.check_room_left(session, grant, store.doors_to(session, wish.rooms), now)
-        renewed = ListKeeper(minter).renew(doors, admitting=wish.state == "active")
         note(session, reservation, "created" if created else "replaced", now)
         answer = answer_of(minter, reservation, reveal=True)
         if replaced is not None:
@@ -172,7 +162,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         lifecycle.written(session, reservation, before, now)
         if wish.state == "active" and (made or before != "active"):
             lifecycle.codes_made(session, reservation, now)
-        return answer, created, renewed
+        return answer, created
 
 
 def _check_may(client: Client, ref: str, wish: Wish) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store
 from sync.hub.credentials import Minter, forget_over
 from sync.hub.hub_events import HubEventType, tell
-from sync.hub.lists import ListKeeper
-from sync.hub.models import Delivery, Door, DoorList, Reservation, Room
+from sync.hub.issuer import ISSUED_AHEAD_S, REFRESH_S
+from sync.hub.models import Delivery, Door, DoorList, ListRequest, Reservation, Room
 from sync.hub.workbench import Workbench
 
 BEHIND_S = 60
@@ -29,6 +29,9 @@ WATCH_S = 20
 
 REFRESH_DOORS = 50
 """So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
+
+TOO_FRESH_S = REFRESH_S + ISSUED_AHEAD_S
+"""A list that is due later than this was dated while the clock was ahead; doors would not judge by it yet."""
 
 AWAY_S = 2 * 86_400
 """How far a hub that has just started looks back for codes that ended; lists are made anew every day anyway."""
@@ -76,7 +79,7 @@ def _codes(minter: Minter, since: int) -> None:
     doors = rotation.rotate_due(minter) | rotation.ended_since(session, since, now)
     doors |= set(policies.apply_due(session, now))
     lifecycle.tell_ready(session, now)
-    ListKeeper(minter).renew(doors)
+    minter.ask_for_lists(doors)
 
 
 def _anything(session: Session, now: int, since: int) -> bool:
@@ -90,11 +93,12 @@ def _anything(session: Session, now: int, since: int) -> bool:
 
 
 def _refresh(minter: Minter) -> list[str]:
-    """Renew what is a day old; the doors that have to get their list, new or again."""
+    """Ask for what is a day old; the doors that have to get their list again."""
     session, now = minter.session, minter.now
-    query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id).limit(REFRESH_DOORS)
-    old = session.scalars(query.where(or_(DoorList.door.is_(None), DoorList.refresh_after <= now))).all()
-    ListKeeper(minter).renew(old, daily=True)
+    asked = select(ListRequest.door)
+    query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id).where(Door.id.not_in(asked))
+    old = or_(DoorList.door.is_(None), DoorList.refresh_after <= now, DoorList.refresh_after > now + TOO_FRESH_S)
+    minter.ask_for_lists(session.scalars(query.where(old).limit(REFRESH_DOORS)))
     behind = select(DoorList.door).join(Door, Door.id == DoorList.door)
     unheard = (DoorList.version > Door.reported_version) & (DoorList.published_at <= now - BEHIND_S)
     return list(session.scalars(behind.where(or_(DoorList.published_at.is_(None), unheard))))

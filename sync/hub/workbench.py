@@ -18,7 +18,6 @@ from sync import topics
 from sync.hub.codes import Randomness
 from sync.hub.credentials import Minter
 from sync.hub.database import Sessions, reading
-from sync.hub.derivations import Derivations, Underived
 from sync.hub.keys import Keyring
 from sync.hub.models import DoorList
 
@@ -44,6 +43,11 @@ class Workbench:
         self._sessions = sessions
         self._reading = reading(sessions)
         self._publisher: Publisher | None = None
+        self._lists_wanted: Callable[[int], object] = lambda _now: None
+
+    def when_lists_are_wanted(self, call: Callable[[int], object]) -> None:
+        """`call(now)` after every transaction that asked for lists."""
+        self._lists_wanted = call
 
     def attach(self, publisher: Publisher) -> None:
         """From now on lists are handed to `publisher`. Without one they wait in the database."""
@@ -51,20 +55,21 @@ class Workbench:
 
     def run(self, now: int, work: Callable[[Minter], T]) -> T:
         """The result of `work` in one transaction. It may be run more than once, so it must do nothing but database
-        work; PINs are derived between two runs, with nothing locked."""
-        derivations = Derivations()
+        work. Lists it asks for are made after it."""
         failures = 0
         while True:
-            derivations.start_run()
             try:
                 with self._sessions.begin() as session:
-                    return work(Minter(session, self.keyring, self.chance, now, derivations))
-            except Underived as missing:
-                derivations.derive(missing)
+                    minter = Minter(session, self.keyring, self.chance, now)
+                    done = work(minter)
+                break
             except (IntegrityError, OperationalError):
                 failures += 1
                 if failures == ATTEMPTS:
                     raise
+        if minter.asked:
+            self._lists_wanted(now)
+        return done
 
     def look(self, question: Callable[[Session], T]) -> T:
         """The answer to a question that changes nothing."""

@@ -115,7 +115,7 @@ def test_any_two_pins_of_a_set_are_two_digits_apart(service, sessions):
     for left, right in itertools.combinations(pins, 2):
         assert sum(a != b for a, b in zip(left, right, strict=True)) >= 2
     with sessions.begin() as session:
-        assert session.scalar(select(func.count()).select_from(PinMark)) == 12 * 7
+        assert session.scalar(select(func.count()).select_from(PinMark)) == 12 * 8
     service.due(NOW + 60 * DAY)
     with sessions.begin() as session:
         assert session.scalar(select(func.count()).select_from(PinMark)) == 0
