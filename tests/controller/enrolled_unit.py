@@ -137,8 +137,11 @@ class FakeClock:
 class EnrolledUnit:
     """`told` is everything the controller said, by socket."""
 
-    def __init__(self, folder: Path, town: Town, door: str = DOOR, remote: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, town: Town, door: str = DOOR, remote: tuple[str, ...] = (), *, camera: bool = False
+    ) -> None:
         self._remote = frozenset(remote)
+        self._camera = camera
         self.folder = folder
         self.town = town
         self.door = door
@@ -151,7 +154,7 @@ class EnrolledUnit:
     def start(self) -> None:
         """The controller starts, as after a power cut."""
         setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False, remote=self._remote)
-        ports = Ports(lock=self.lock, clock=self.clock, light=None, leaf_open=False, camera=False)
+        ports = Ports(lock=self.lock, clock=self.clock, light=None, leaf_open=False, camera=self._camera)
         self.unit = Unit(setup, ports, DataFolder(self.folder))
         self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})
         self.performer.start()

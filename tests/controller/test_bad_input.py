@@ -1,5 +1,10 @@
 """What people and machines throw at a unit, one named case each: a clear event or fault, nothing lost, nothing half
-applied, and the door opens for a right code afterwards. `tests/fuzz` is the same without names."""
+applied, and the door opens for a right code afterwards. `tests/fuzz` is the same without names.
+
+What takes more than a unit is elsewhere: clients that never read or flood in `test_door_socket.py`, a full card in
+`test_failing_storage.py`, no broker at the start and no hub for an hour in `tests/scenarios` and `tests/sync/agent`, a
+camera pulled out below its driver in `camera/test_process.py`.
+"""
 
 import json
 import socket
@@ -15,7 +20,7 @@ from controller.formats.encoding import canonical
 from controller.formats.envelope import seal
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
-from controller.formats.messages import DisplayAlive, encode_line
+from controller.formats.messages import CameraAlive, DisplayAlive, encode_line
 from tests.controller.enrolled_unit import EnrolledUnit, Town
 from tests.controller.wired_unit import wired_unit
 from tests.controller.worlds import DAY, NOON, PIN, Bench, code_list, grant, installed, shown, token
@@ -117,6 +122,28 @@ def test_a_foreign_text_is_told_so_and_leaves_no_trace_of_itself(door, case):
     stored = (door.folder / "log.db").read_bytes() + (door.folder / "log.db-wal").read_bytes()
     assert not QRS[case] or QRS[case][:24].encode() not in stored
     still_as_before(door)
+
+
+def test_a_camera_that_vanishes_is_a_fault_until_it_sees_again_and_a_pin_opens_meanwhile(tmp_path):
+    door = EnrolledUnit(tmp_path / "data", Town(), camera=True)
+    door.deliver_list(GENUINE)
+
+    def seconds(count: int, frames: int) -> None:
+        for _ in range(count):
+            door.performer.heard("camera", CameraAlive(frames=frames), print)
+            door.pass_time(1)
+
+    seconds(60, frames=10)
+    assert "camera" not in door.performer.door.faults
+    seconds(60, frames=0)  # its process lives and sees nothing
+    door.keys(PIN)
+    assert door.lock.releases == 1
+    seconds(60, frames=10)
+    door.pass_time(60)  # its process is gone
+    seconds(5, frames=10)
+    told = [event for event in recorded(door) if event[1] == "camera"]
+    assert told == [("fault_raised", "camera"), ("fault_cleared", "camera")] * 2
+    door.unit.log.close()
 
 
 def test_a_valid_qr_taped_before_the_camera_for_an_hour_opens_once():
