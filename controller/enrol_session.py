@@ -83,8 +83,9 @@ class EnrolSession:
         """What time made due; `installed` tells whether a list is in force."""
         if self._enrolment.opens(now.mono_ms):
             self._note(Draft("trust", "enrolment_open"))
-        if installed:
-            self._enrolment.confirmed()
+        if installed and self._enrolment.confirmed():
+            # The hub would not hear of this unit until now: what is in flight was said in vain.
+            self._unit.session.connected()
         self._blink(self._enrolment.code(now.mono_ms), now.mono_ms)
 
     def deadline_ms(self) -> int | None:

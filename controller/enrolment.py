@@ -194,9 +194,10 @@ class Enrolment:
         self._attempt, self._enrolled, self._open_until_ms = None, True, None
         self._refused = ("", 0)
 
-    def confirmed(self) -> None:
-        """A list is in force: staff have confirmed what they saw."""
-        self._code = None
+    def confirmed(self) -> bool:
+        """A list is in force. Whether that tells that staff have just confirmed what they saw."""
+        waited, self._code = self._code is not None, None
+        return waited
 
     # ---- what is told
 

@@ -12,9 +12,7 @@ that can be cut. Leaving the `with` ends everything, also after a failed start.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,6 +47,8 @@ class Demo:
     to be used, and `controller`, `camera`, `agent`, `display` to be killed and started."""
 
     ceremony: Ceremony
+    confirmed_code: str
+    listed_unconfirmed: bool
     hub: HubClient
     hardware: HardwareClient
     door: DoorClient
@@ -67,6 +67,7 @@ class Demo:
         self._tap: Tap | None = None
         self._broker_port = broker.free_port()
         self._http_port = broker.free_port()
+        self._doors_port = broker.free_port()
         self.display_port = broker.free_port()
 
     def __enter__(self) -> Demo:
@@ -94,10 +95,11 @@ class Demo:
         self._start_hub()
         tell("putting up the virtual door")
         self._start_hardware()
-        tell("bringing the door unit into service")
-        self._enrol()
         tell("starting controller, camera and agent")
+        self._install()
         self._start_door()
+        tell("enrolling the door: the camera reads the hub's QR code, staff confirm what the unit shows")
+        self._enrol()
         tell("waiting for the door's first list")
         self.wait_until(lambda: self.door.status().list_version is not None, START_S, "the door's first list")
 
@@ -147,7 +149,7 @@ class Demo:
 
     def _make_hub(self) -> None:
         folder, town = self.folders.hub, self.folders.root / "town.toml"
-        (folder / "hub.toml").write_text(demo_files.hub(self._http_port, self._broker_port), "utf-8")
+        (folder / "hub.toml").write_text(demo_files.hub(self._http_port, self._broker_port, self._doors_port), "utf-8")
         town.write_text(demo_files.town(self._rules), "utf-8")
         self.run("hub", "init", str(folder), "--host", "127.0.0.1")
         self.run("hub", "apply", str(town), "--hub", str(folder))
@@ -180,8 +182,8 @@ class Demo:
         self.hardware = self._connected = HardwareClient(self.folders.hardware / "control.sock")
         return True
 
-    def _enrol(self) -> None:
-        """What `hub door add` writes is what a new unit takes along; its trust document goes to the unit's data."""
+    def _install(self) -> None:
+        """The files of a unit that is no door yet."""
         from simulator.hardware import LINES  # late: it loads OpenCV, which the commands do without
 
         folder = self.folders.door
@@ -189,12 +191,26 @@ class Demo:
         config = demo_files.unit(self.folders, LINES, here["keypad_device"], here["camera_url"])
         (folder / "unit.toml").write_text(config, "utf-8")
         (folder / "agent.toml").write_text(demo_files.agent(self.folders, here["cable_port"]), "utf-8")
-        public = json.loads(self.run("door", "init", "--config", str(folder / "unit.toml"), "--json"))
-        public_file = folder / "unit-keys.json"
-        public_file.write_text(json.dumps(public), "utf-8")
-        hub = ("--out", str(folder), "--hub", str(self.folders.hub))
-        self.run("hub", "door", "add", DOOR, "--keys", str(public_file), *hub)
-        shutil.copy(folder / "trust.json", self.folders.data)
+        self.run("door", "init", "--config", str(folder / "unit.toml"))
+
+    def _enrol(self) -> None:
+        """Show the unit the hub's QR code, and tell the hub what the unit shows then."""
+        folder, hub = self.folders.door, ("--hub", str(self.folders.hub))
+        self.run("hub", "door", "add", DOOR, "--out", str(folder), *hub)
+        self.hardware.show(folder / f"enrol-{DOOR}.png")
+        self.wait_until(lambda: self.enrolment_code() is not None, START_S, "the unit to be enrolled")
+        self.hardware.hide()
+        self.confirmed_code = self.enrolment_code() or ""
+        self.listed_unconfirmed = self.door.status().list_version is not None
+        self.run("hub", "door", "confirm", DOOR, self.confirmed_code, *hub)
+        # The keys that the unit made for itself; whoever verifies its log offline needs the public halves.
+        public = self.run("door", "init", "--config", str(folder / "unit.toml"), "--json")
+        (folder / "unit-keys.json").write_text(public, "utf-8")
+
+    def enrolment_code(self) -> str | None:
+        """The digits that the unit shows to staff, None while it shows none."""
+        enrolling = self.door.public().enrolment
+        return None if enrolling is None else enrolling.code
 
     def _start_door(self) -> None:
         unit = str(self.folders.door / "unit.toml")

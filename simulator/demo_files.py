@@ -89,8 +89,14 @@ en = "Lights off. Windows shut. Chairs back."
 """
 
 
-def hub(http_port: int, broker_port: int) -> str:
-    """`hub.toml`."""
+def hub(http_port: int, broker_port: int, doors_port: int | None = None) -> str:
+    """`hub.toml`; without `doors_port` doors are enrolled by hand."""
+    doors = f"""
+[doors]
+host = "127.0.0.1"
+port = {doors_port}
+public = "127.0.0.1:{doors_port}"
+"""
     return f"""\
 database = "sqlite:///hub.db"
 
@@ -105,7 +111,7 @@ port = {broker_port}
 [folders]
 keys = "keys"
 tls = "tls"
-"""
+{doors if doors_port is not None else ""}"""
 
 
 def unit(folders: Folders, lines: dict[str, int], keypad: str, camera_url: str) -> str:
@@ -172,7 +178,8 @@ source = "{camera_url}"
 
 
 def agent(folders: Folders, broker_port: int) -> str:
-    """The agent's file; `broker_port` is the near end of the cable."""
+    """The agent's file; `broker_port` is the near end of the cable, which is why it does not take the address that its
+    hub tells it."""
     return f"""\
 [door]
 id = "{DOOR}"
@@ -181,7 +188,5 @@ socket = "{folders.sockets}/sync.sock"
 [broker]
 host = "127.0.0.1"
 port = {broker_port}
-certificate = "{folders.door}/agent.crt"
-private_key = "{folders.door}/agent.key"
-authorities = "{folders.door}/ca.pem"
+certificate = "{folders.door}/agent.pem"
 """

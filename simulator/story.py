@@ -49,6 +49,7 @@ class Story(Visitor):
     def play(self) -> Iterator[Line]:
         """The lines, each as soon as it is known."""
         steps: tuple[tuple[str, Callable[[], str]], ...] = (
+            ("The door was enrolled by QR", self._enrolled),
             ("A reservation is made", self._reserve),
             ("The door applies its list", self._list_applied),
             ("The PIN opens", self._pin_opens),
@@ -77,6 +78,15 @@ class Story(Visitor):
                 return
 
     # --- the lines
+
+    def _enrolled(self) -> str:
+        carried = [path.name for path in self._demo.folders.door.iterdir() if path.suffix in {".crt", ".key"}]
+        if carried or self._demo.listed_unconfirmed:
+            raise Untrue(
+                f"carried by hand: {carried}, a list before anybody confirmed: {self._demo.listed_unconfirmed}"
+            )
+        version = self._demo.door.status().trust_version
+        return f"staff confirmed {self._demo.confirmed_code}, which the unit showed; it trusts version {version}"
 
     def _reserve(self) -> str:
         now_s = int(time())
