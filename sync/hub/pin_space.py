@@ -18,14 +18,20 @@ from controller.formats.code_list import Window
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
 from sync.hub import store
-from sync.hub.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S
-from sync.hub.models import Credential, Door, DoorGroup, Grant, PinSet
+from sync.hub.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S, TRAVELLING
+from sync.hub.models import Credential, Door, DoorGroup, DoorList, Grant, GrantBooking, PinSet
 from sync.hub.windows import merged
 
 FULL = 0.8
 """A reservation that would fill a door's list beyond this share of its limits is refused (`door_full`)."""
 
 GRANTS_FULL = int(FULL * LIMITS.list_grants)
+
+GRANT_BYTES, WINDOW_BYTES, CODE_BYTES = 160, 26, 90
+"""What a grant, one of its windows and one of its codes take in a list at most."""
+
+APART_S = 3 * 86_400
+"""Booked times closer together than this are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -54,44 +60,73 @@ def most_live(own: LivePins, others: Iterable[LivePins]) -> int:
 
 def check_room_left(session: Session, grant: Grant, doors: Collection[str], now: int) -> None:
     """Raises Refused `pin_space_low` or `door_full` when an active grant is one too many for one of its doors."""
-    for door in sorted(doors):
-        _check_door(session, grant, door, now)
+    booked = sorted((each.start, each.until) for each in grant.bookings if each.until > now)
+    if booked:
+        for door in sorted(doors):
+            _check_door(session, grant, door, booked, now)
 
 
-def _check_door(session: Session, grant: Grant, door_id: str, now: int) -> None:
-    ends = [booking.until for booking in grant.bookings if booking.until > now]
-    if not ends:
-        return
-    first = max(now, min(booking.start for booking in grant.bookings))
+def _check_door(session: Session, grant: Grant, door_id: str, booked: list[Window], now: int) -> None:
     door = session.get_one(Door, door_id)
     group = session.get_one(DoorGroup, door.door_group)
-    early_s: int = group.policy["early_hint_s"]
-    openings: dict[str, list[Window]] = {}
     rooms = store.rooms_behind(session, door_id)
-    for each in store.openings_between(session, rooms, first - HORIZON_BACK_S, max(ends) + HORIZON_AHEAD_S):
-        if each.door == door_id and each.until > now:
-            openings.setdefault(each.grant, []).append((each.start - early_s, each.until))
-    if grant.id not in openings:
-        return
-    _check_count(door_id, openings, grant.id, early_s)
-    pins = _pins(session, openings, group.pin_set, now)
-    live = {name: LivePins(merged(found), pins.get(name, 0)) for name, found in openings.items()}
-    own = live.pop(grant.id)
+    _check_size(session, grant, door_id)
+    _check_count(session, door_id, rooms, booked)
+    early_s: int = group.policy["early_hint_s"]
     most = session.get_one(PinSet, group.pin_set).live
-    if own.count and most_live(own, live.values()) > most:
-        text = f"the PIN set of door {door_id} is made for {most} live PINs at a door"
+    for stretch in _stretches(booked):
+        _check_live(session, grant, door_id, rooms, stretch, early_s, group.pin_set, most, now)
+
+
+def _check_live(
+    session: Session, grant: Grant, door: str, rooms: list[str], stretch: Window, early_s: int, pin_set: str, most: int,
+    now: int,
+) -> None:  # fmt: skip
+    openings: dict[str, list[Window]] = {}
+    for each in store.openings_between(session, rooms, stretch[0] - early_s, stretch[1] + early_s):
+        if each.door == door and each.until > now:
+            openings.setdefault(each.grant, []).append((each.start - early_s, each.until))
+    pins = _pins(session, openings, pin_set, now)
+    live = {name: LivePins(merged(found), pins.get(name, 0)) for name, found in openings.items()}
+    own = live.pop(grant.id, None)
+    if own is not None and own.count and most_live(own, live.values()) > most:
+        text = f"the PIN set of door {door} is made for {most} live PINs at a door"
         raise Refused("pin_space_low", "windows", text)
 
 
-def _check_count(door: str, openings: dict[str, list[Window]], own: str, early_s: int) -> None:
+def _stretches(booked: list[Window]) -> list[Window]:
+    """The booked time in stretches, so that a weekly evening does not ask for everything of the year between."""
+    found: list[Window] = []
+    for start, until in booked:
+        if found and start - found[-1][1] <= APART_S:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        else:
+            found.append((start, until))
+    return found
+
+
+def _check_size(session: Session, grant: Grant, door: str) -> None:
+    """The list as it is, base64 in its envelope, and what this grant may add to it."""
+    size = session.scalar(select(func.length(DoorList.envelope)).where(DoorList.door == door)) or 0
+    living = sum(each.sealed is not None for each in grant.credentials)
+    adds = GRANT_BYTES + WINDOW_BYTES * len(grant.bookings) + CODE_BYTES * living
+    if size * 3 // 4 + adds > FULL * LIMITS.list_payload_bytes:
+        raise Refused("door_full", door, "the door holds as many grants as it can")
+
+
+def _check_count(session: Session, door: str, rooms: list[str], booked: list[Window]) -> None:
     """Grants that one list has to hold together: all within a horizon of the start of one of the own windows."""
-    if len(openings) <= GRANTS_FULL:
+
+    def near(start: int, until: int) -> int:
+        query = select(func.count(GrantBooking.grant_id.distinct())).join(Grant, Grant.id == GrantBooking.grant_id)
+        query = query.where(GrantBooking.room.in_(rooms), Grant.state.in_(TRAVELLING))
+        within = (GrantBooking.until > start - HORIZON_BACK_S, GrantBooking.start < until + HORIZON_AHEAD_S)
+        return session.scalar(query.where(*within)) or 0
+
+    if near(booked[0][0], booked[-1][0]) <= GRANTS_FULL:
         return
-    for start, _ in openings[own]:
-        begin, end = start + early_s - HORIZON_BACK_S, start + early_s + HORIZON_AHEAD_S
-        near = sum(any(left < end and begin < until for left, until in each) for each in openings.values())
-        if near > GRANTS_FULL:
-            raise Refused("door_full", "windows", f"door {door} has no room for one more grant at that time")
+    if any(near(start, start) > GRANTS_FULL for start, _ in booked):
+        raise Refused("door_full", "windows", f"door {door} has no room for one more grant at that time")
 
 
 def _pins(session: Session, grants: Collection[str], pin_set: str, now: int) -> dict[str, int]:

@@ -107,8 +107,9 @@ def rooms_through(doors: Select[str]) -> Select[str]:
 def openings_between(session: Session, rooms: Collection[str], start: int, until: int) -> list[windows.Opening]:
     """The openings of all grants that hold their place in `rooms`, for bookings that touch the given time."""
     space = with_rivals(session, rooms)
+    columns = (GrantBooking.grant_id, GrantBooking.room, GrantBooking.start, GrantBooking.until)
     query = (
-        select(GrantBooking, Grant.kind, Grant.share_group)
+        select(*columns, Grant.kind, Grant.share_group)
         .join(Grant, Grant.id == GrantBooking.grant_id)
         .where(
             GrantBooking.room.in_(space),
@@ -118,8 +119,8 @@ def openings_between(session: Session, rooms: Collection[str], start: int, until
         )
     )
     bookings = [
-        windows.Booking(booking.grant_id, booking.room, booking.start, booking.until, kind == "renter", share_group)
-        for booking, kind, share_group in session.execute(query)
+        windows.Booking(grant, room, begins, ends, kind == "renter", share_group)
+        for grant, room, begins, ends, kind, share_group in session.execute(query)
     ]
     wanted = set(rooms)
     return [each for each in windows.openings(room_ways(session, space), bookings) if each.room in wanted]
