@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller.formats import code_list, event, messages, pin, qr_pass, state, trust
+from controller.formats import code_list, command, event, jwe, messages, pin, qr_pass, state, trust, trust_step
 from controller.formats.encoding import canonical, unb64
 from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
 from controller.formats.jwk import Alg, load_public, make_key
 from controller.formats.limits import LIMITS
-from tests.vectors import make
+from tests.vectors import make, trust_cases
 
 NODE = shutil.which("node")
 ALGORITHMS: tuple[Alg, ...] = ("Ed25519", "ES256")
@@ -92,7 +92,8 @@ def test_pins():
 def test_events():
     vectors = load("events.json")
     opening = msgspec.convert({k: v for k, v in vectors["opening"].items() if k != "who"}, event.Opening)
-    assert opening.commitment() == vectors["opening"]["who"] == vectors["good"][-1]["event"]["who"]
+    (somebody,) = [case["event"]["who"] for case in vectors["good"] if "who" in case["event"]]
+    assert opening.commitment() == vectors["opening"]["who"] == somebody
     previous = vectors["genesis"]
     for case in vectors["good"]:
         data = case["bytes"].encode()
@@ -128,6 +129,36 @@ def test_trusts():
         assert outcome(trust.parse, case["payload"].encode()) == case["refused"], case["name"]
 
 
+@pytest.mark.parametrize("curve", ["X25519", "P-256"])
+def test_encryption(curve: str):
+    vectors = load("encrypted.json")
+    reader = jwe.load_private(vectors["readers"][curve])
+    cases = [case for case in vectors["cases"] if case["curve"] == curve]
+    assert len([case for case in cases if "refused" in case]) >= 12
+    for case in cases:
+        wanted = case["refused"] if "refused" in case else unb64(case["content"], "content")
+        assert outcome(decrypted, case["text"], vectors["typ"], reader) == wanted, case["name"]
+
+
+def decrypted(text: str, typ: str, reader: jwe.DecryptKey) -> bytes:
+    return jwe.decrypt(text, typ, reader, max_bytes=LIMITS.envelope_bytes)
+
+
+def test_commands():
+    vectors = load("commands.json")
+    for case in vectors["good"]:
+        payload = canonical(case["command"])
+        assert canonical(command.parse_command(payload)) == payload
+        for alg, envelope in case["envelopes"].items():
+            assert opened(envelope, command.TYP, vectors["keys"][alg]) == payload
+            for curve, text in case["encrypted"][alg].items():
+                reader = jwe.load_private(vectors["readers"][curve])
+                assert decrypted(text, command.TYP, reader) == envelope.encode()
+    assert len(vectors["bad"]) >= 12
+    for case in vectors["bad"]:
+        assert outcome(command.parse_command, case["payload"].encode()) == case["refused"], case["name"]
+
+
 def test_socket_lines():
     vectors = load("messages.json")
     for case in vectors["good"]:
@@ -150,7 +181,10 @@ def node(*arguments: object, given: bytes = b"") -> bytes:
 
 def test_node_agrees_about_every_vector():
     counts = json.loads(node())
-    assert counts["envelopes.json"] == len(load("envelopes.json")["cases"])
+    for name in ("envelopes.json", "encrypted.json"):
+        assert counts[name] == len(load(name)["cases"])
+    assert counts["trusts.json"] >= sum(len(each["bad"]) for each in load("trusts.json")["documents"])
+    assert counts["commands.json"] > len(load("commands.json")["bad"])
     assert min(counts.values()) > 0
 
 
@@ -162,3 +196,30 @@ def test_our_gate_opens_what_node_signed(alg: Alg, tmp_path: Path):
     payload = load("lists.json")["good"][0]["payload"].encode()
     envelope = node("seal", path, code_list.TYP, given=payload)
     assert opened(envelope.decode(), code_list.TYP, key.verify_key.jwk()) == payload
+
+
+@pytest.mark.parametrize("curve", ["X25519", "P-256"])
+def test_we_read_what_node_encrypted_and_node_what_we_did(curve: str, tmp_path: Path):
+    reader = jwe.make_key(curve)
+    path = tmp_path / "reader.jwk"
+    path.write_text(json.dumps(reader.jwk()))
+    assert decrypted(node("encrypt", path, "zs-list-1", given=b"codes").decode(), "zs-list-1", reader) == b"codes"
+    text = jwe.encrypt(b"codes", "zs-batch-1", reader.encrypt_key)
+    assert node("decrypt", path, "zs-batch-1", given=text.encode()) == b"codes"
+
+
+@pytest.mark.parametrize("alg", ALGORITHMS)
+def test_a_trust_step_goes_both_ways(alg: Alg, tmp_path: Path):
+    roots = [make_key(alg) for _ in range(3)]
+    first, second = (canonical(trust_cases.document(roots, version=version)) for version in (1, 2))
+    paths = []
+    for number, root in enumerate(roots[:2]):
+        path = tmp_path / f"root-{number}.jwk"
+        path.write_text(json.dumps(root.jwk()))
+        paths.append(path)
+    before = tmp_path / "before.json"
+    before.write_bytes(node("trust-sign", *paths, given=first))
+    theirs = node("trust-sign", *paths, given=second)
+    step = trust_step.open_next(theirs, trust_step.open_first(before.read_bytes()).trust)
+    assert canonical(step.trust) == second
+    assert node("trust-next", before, given=trust_step.sign(second, roots[1:])) == second

@@ -1,164 +1,19 @@
 // A second implementation of the formats, with nothing but Node's own crypto: what the Python gate says about the
-// vectors is checked against what this says.
+// vectors is checked against what this says. The formats themselves are in formats.mjs, sealed.mjs and trust.mjs.
 //
-//     node check.mjs                       checks every vector beside this file, prints counts, exits 1 on a difference
-//     node check.mjs seal KEY.jwk TYP      signs standard input and prints the envelope
+//     node check.mjs                            checks every vector beside this file, prints counts, exits 1 on a difference
+//     node check.mjs seal KEY.jwk TYP           signs standard input and prints the envelope
+//     node check.mjs encrypt READER.jwk TYP     encrypts standard input to a reader and prints the compact text
+//     node check.mjs decrypt READER.jwk TYP     the content of what standard input holds
+//     node check.mjs trust-sign KEY.jwk …       signs a trust payload with several root keys
+//     node check.mjs trust-next BEFORE.json     judges the document on standard input as the next one, prints its payload
 
-import { createHash, createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const HEADER_CHARS = 512;
-const PASS_EPOCH_S = 1704067200; // 2024-01-01T00:00:00Z
-const TAG_BYTES = [0, 16, 10, 6];
-
-class Refused extends Error {
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
-}
-
-// ---- JSON and base64url with one accepted spelling ----
-
-/** JSON.parse keeps the last of two members with one name; this refuses them. */
-function strictJson(text) {
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Refused("not_json");
-  }
-  refuseDuplicates(text);
-  return value;
-}
-
-function refuseDuplicates(text) {
-  const open = []; // a Set of names for each object we are in, null for each array
-  let name = null;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
-    if (token === "{") open.push(new Set());
-    else if (token === "[") open.push(null);
-    else if (token === "}" || token === "]") open.pop();
-    else if (token !== ":") name = JSON.parse(token);
-    else {
-      if (open.at(-1).has(name)) throw new Refused("duplicate_member");
-      open.at(-1).add(name);
-    }
-  }
-}
-
-function unb64(text) {
-  const bytes = Buffer.from(text, "base64url");
-  if (bytes.toString("base64url") !== text) throw new Refused("bad_base64");
-  return bytes;
-}
-
-/** RFC 8785 for what the formats hold: objects, arrays, texts, whole numbers, booleans and null. */
-function canonical(value) {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const members = Object.keys(value).sort();
-  return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
-}
-
-const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
-
-// ---- envelope ----
-
-function thumbprint(jwk) {
-  const { crv, kty, x, y } = jwk;
-  return sha256(canonical(kty === "OKP" ? { crv, kty, x } : { crv, kty, x, y })).toString("base64url");
-}
-
-const algorithm = (jwk) => (jwk.kty === "OKP" ? "Ed25519" : "ES256");
-const digest = (jwk) => (jwk.kty === "OKP" ? null : "sha256");
-// JWS wants r and s side by side; Node's default is DER.
-const asJws = (key) => ({ key, dsaEncoding: "ieee-p1363" });
-
-function seal(payload, typ, privateJwk) {
-  const header = { alg: algorithm(privateJwk), kid: thumbprint(privateJwk), typ };
-  const protectedText = Buffer.from(canonical(header)).toString("base64url");
-  const body = payload.toString("base64url");
-  const key = createPrivateKey({ key: privateJwk, format: "jwk" });
-  const signature = sign(digest(privateJwk), Buffer.from(`${protectedText}.${body}`), asJws(key));
-  return canonical({ payload: body, protected: protectedText, signature: signature.toString("base64url") });
-}
-
-const hasExactly = (object, names) =>
-  object !== null &&
-  typeof object === "object" &&
-  !Array.isArray(object) &&
-  Object.keys(object).length === names.length &&
-  names.every((name) => typeof object[name] === "string");
-
-/** The payload of an envelope signed for `typ` by one of `jwks`, or Refused. */
-function openEnvelope(text, typ, jwks) {
-  const envelope = strictJson(text);
-  if (!hasExactly(envelope, ["payload", "protected", "signature"])) throw new Refused("bad_members");
-  if (envelope.protected.length > HEADER_CHARS || envelope.signature.length !== 86) throw new Refused("bad_header");
-  const header = strictJson(unb64(envelope.protected).toString());
-  if (header === null || typeof header !== "object" || Array.isArray(header)) throw new Refused("not_json");
-  if (halfSurrogate(header)) throw new Refused("not_json");
-  if (!hasExactly(header, ["alg", "kid", "typ"])) throw new Refused("bad_header");
-  if (header.typ !== typ) throw new Refused("wrong_type");
-  const jwk = jwks.find((candidate) => thumbprint(candidate) === header.kid);
-  if (!jwk) throw new Refused("unknown_key");
-  if (header.alg !== algorithm(jwk)) throw new Refused("wrong_algorithm");
-  const signature = unb64(envelope.signature);
-  if (!/^[\x00-\x7f]*$/.test(envelope.payload)) throw new Refused("bad_base64");
-  const signed = Buffer.from(`${envelope.protected}.${envelope.payload}`);
-  const key = createPublicKey({ key: jwk, format: "jwk" });
-  if (!verify(digest(jwk), signed, asJws(key), signature)) throw new Refused("bad_signature");
-  return unb64(envelope.payload);
-}
-
-const halfSurrogate = (header) => Object.entries(header).flat().some((text) => !String(text).isWellFormed());
-
-// ---- QR pass ----
-
-function base32(text) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  let bits = "";
-  for (const letter of text) {
-    const value = alphabet.indexOf(letter);
-    if (value < 0) throw new Refused("malformed");
-    bits += value.toString(2).padStart(5, "0");
-  }
-  return Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-}
-
-function readPass(text) {
-  if (!text.startsWith("ZS1:") || text.length !== 60) throw new Refused("malformed");
-  const token = base32(text.slice(4));
-  const tags = token[0] & 0x0f;
-  if (token[0] >> 4 !== 1 || tags > 3) throw new Refused("malformed");
-  if (tags && token.subarray(15 + tags * TAG_BYTES[tags]).some((byte) => byte !== 0)) throw new Refused("malformed");
-  const startS = PASS_EPOCH_S + 60 * token.readUIntBE(6, 3);
-  const minutes = token.readUInt16BE(9);
-  const number = token.readUInt32BE(11);
-  return {
-    token: token.toString("hex"),
-    credential: token.subarray(1, 6).toString("hex"),
-    start_s: startS,
-    until_s: startS + 60 * minutes,
-    length_minutes: minutes,
-    number,
-    list_hash: sha256("zs-qr", token).subarray(0, 16).toString("base64url"),
-    may_stand_alone: tags > 0 && minutes > 0 && minutes <= 24 * 60 && startS <= number + 7 * 86400,
-  };
-}
-
-function taggedBy(tokenHex, key) {
-  const token = Buffer.from(tokenHex, "hex");
-  const tags = token[0] & 0x0f;
-  const size = TAG_BYTES[tags];
-  const mac = createHmac("sha256", key).update("zs-pass-1\0").update(token.subarray(0, 15)).digest();
-  const places = [...Array(tags).keys()].map((index) => 15 + index * size);
-  return places.some((at) => timingSafeEqual(token.subarray(at, at + size), mac.subarray(0, size)));
-}
-
-// ---- the check ----
+import { canonical, openEnvelope, readPass, Refused, seal, sha256, taggedBy, unb64 } from "./formats.mjs";
+import { decrypt, encrypt } from "./sealed.mjs";
+import { openFirst, openNext, readCommand, readTrust, signTrust, trustHash } from "./trust.mjs";
 
 const counts = {};
 let differences = 0;
@@ -229,10 +84,42 @@ function checkSigned(file, member) {
     expect(file, index, openEnvelope(row.envelope, typ, [key]).toString(), canonical(row[member]));
 }
 
-if (process.argv[2] === "seal") {
-  const jwk = JSON.parse(readFileSync(process.argv[3], "utf8"));
-  process.stdout.write(seal(readFileSync(0), process.argv[4], jwk));
-} else {
+function checkTrusts() {
+  const { good, bad, documents } = vectors("trusts.json");
+  for (const { payload } of good) expect("trusts.json", "good", canonical(readTrust(payload)), payload);
+  for (const { name, payload, refused } of bad)
+    expect("trusts.json", name, outcome(() => readTrust(payload)), { refused });
+  for (const { alg, first, hash, next, bad: forged } of documents) {
+    const before = openFirst(first);
+    expect("trusts.json", `${alg}, its name`, trustHash(unb64(JSON.parse(first).payload)), hash);
+    expect("trusts.json", `${alg}, the next`, openNext(next, before).version, before.version + 1);
+    for (const { name, document, refused } of forged)
+      expect("trusts.json", `${alg}: ${name}`, outcome(() => openNext(document, before)), { refused });
+  }
+}
+
+function checkEncrypted() {
+  const { typ, readers, cases } = vectors("encrypted.json");
+  for (const { name, curve, text, content, refused } of cases) {
+    const got = outcome(() => ({ content: decrypt(text, typ, readers[curve]).toString("base64url") }));
+    expect("encrypted.json", `${curve}: ${name}`, got, refused ? { refused } : { content });
+  }
+}
+
+function checkCommands() {
+  const { typ, keys, readers, good, bad } = vectors("commands.json");
+  for (const { command, envelopes, encrypted } of good)
+    for (const [alg, envelope] of Object.entries(envelopes)) {
+      const payload = openEnvelope(envelope, typ, [keys[alg]]).toString();
+      expect("commands.json", `${command.verb}, ${alg}`, canonical(readCommand(payload)), canonical(command));
+      for (const [curve, text] of Object.entries(encrypted[alg]))
+        expect("commands.json", `${command.verb}, ${curve}`, decrypt(text, typ, readers[curve]).toString(), envelope);
+    }
+  for (const { name, payload, refused } of bad)
+    expect("commands.json", name, outcome(() => readCommand(payload)), { refused });
+}
+
+function checkAll() {
   checkEnvelopes();
   checkPasses();
   checkLists();
@@ -240,6 +127,21 @@ if (process.argv[2] === "seal") {
   checkSigned("statements.json", "statement");
   checkSigned("receipts.json", "receipt");
   checkSigned("states.json", "state");
-  console.log(JSON.stringify(counts));
-  process.exit(differences ? 1 : 0);
+  checkTrusts();
+  checkEncrypted();
+  checkCommands();
+  process.exitCode = differences ? 1 : 0;
+  return JSON.stringify(counts);
 }
+
+const json = (path) => JSON.parse(readFileSync(path, "utf8"));
+const given = () => readFileSync(0);
+const [verb, ...rest] = process.argv.slice(2);
+const verbs = {
+  seal: () => seal(given(), rest[1], json(rest[0])),
+  encrypt: () => encrypt(given(), rest[1], json(rest[0])),
+  decrypt: () => decrypt(given().toString(), rest[1], json(rest[0])),
+  "trust-sign": () => signTrust(given(), rest.map(json)),
+  "trust-next": () => canonical(openNext(given().toString(), openFirst(readFileSync(rest[0], "utf8")))),
+};
+process.stdout.write(verb ? verbs[verb]() : checkAll());

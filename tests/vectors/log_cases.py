@@ -87,7 +87,7 @@ def statements() -> dict[str, Any]:
     records = [{"event": json.loads(data)} for _, data, _, _ in chained()]
     records[-1]["opening"] = msgspec.to_builtins(OPENING)
     batch = canonical({"statement": json.loads(envelope), "records": records})
-    backwards = canonical(msgspec.structs.replace(statement, first=4))
+    backwards = canonical(msgspec.structs.replace(statement, first=statement.last + 1))
     bad = [
         ("first after last", backwards, "bad_schema"),
         ("hash in upper case", payload.replace(statement.hash.encode(), statement.hash.upper().encode()), "bad_schema"),

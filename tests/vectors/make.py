@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.vectors.command_cases import commands
+from tests.vectors.encrypted_cases import encrypted_cases
 from tests.vectors.envelope_cases import envelopes
 from tests.vectors.list_cases import lists, passes, pins
 from tests.vectors.log_cases import events, receipts, socket_lines, statements, states
@@ -28,6 +30,8 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "receipts.json": receipts,
     "states.json": states,
     "trusts.json": trusts,
+    "encrypted.json": encrypted_cases,
+    "commands.json": commands,
     "messages.json": socket_lines,
 }
 
