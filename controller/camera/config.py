@@ -51,8 +51,10 @@ def load(path: Path) -> Config:
     """The configuration in a file. Raises Refused `bad_config`; `where` is the file or `[section] setting`."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused("bad_config", str(path), f"cannot be read: {error}") from None
+    except OSError as error:
+        raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused("bad_config", str(path), "not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused("bad_config", str(path), f"not TOML: {error}") from None
     door = _settings(_section(tables, "door"), DoorSection, "door")

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import Final
 
 from controller.camera import reader
+from controller.camera.attention import Attention
 from controller.camera.config import Config
 from controller.formats.messages import CameraAlive, CameraRead, encode_line
 from hal.errors import HardwareFault
@@ -29,10 +30,6 @@ SIGHTING_S: Final = 0.1
 ALIVE_S: Final = 3.0
 AGAIN_S: Final = 1.0
 """Pause before the camera or the controller is tried again."""
-ENLARGE_EVERY: Final = 3
-"""On a scene without a code the reader's second look takes three to six times as long as its first. With one in three
-pictures getting it, a picture costs two to three plain looks on average, and a small code is still found within 0.2 s.
-"""
 FRAME_WAIT_S: Final = 0.5
 SEND_WAIT_S: Final = 1.0
 """A controller that does not read for this long is not there; its loop turns in milliseconds."""
@@ -48,7 +45,7 @@ class Watch:
         self._stopping = False
         self._frames = 0
         self._alive_s = monotonic()
-        self._misses = 0
+        self._attention = Attention()
         self._told = ""
 
     def stop(self) -> None:
@@ -84,9 +81,8 @@ class Watch:
             return
         self._frames += 1
         self._tell("camera works")
-        texts = reader.read(frame, enlarge=self._misses % ENLARGE_EVERY == 0)
-        # After a hit the next picture gets it too: a code that needs it must not seem to come and go.
-        self._misses = 0 if texts else self._misses + 1
+        texts, look = reader.read_by(frame, self._attention.looks(frame))
+        self._attention.took(texts, look)
         for text in self._sightings.due((text[:TEXT_CHARS] for text in texts), monotonic()):
             self._line.send(CameraRead(text=text))
 

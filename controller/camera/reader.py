@@ -1,7 +1,7 @@
 """The one QR reader, shared by the camera process and `zaalsleutel qr read`.
 
-    texts = read(frame)                  # plain, and on a miss once more at double size
-    texts = read(frame, enlarge=False)   # plain only: a quarter of the time on an empty scene
+    texts = read(frame)                           # as it is, then every further look until one reads something
+    texts = read(frame, looks=(Look.ENLARGED,))   # as it is, then at most this one: what a live picture can afford
 
 A picture is hostile input to decoders written in C++. Whatever goes wrong inside them is "nothing read"; what they do
 read is a claim by whoever held it up, and everything that matters in it is authenticated elsewhere.
@@ -9,6 +9,8 @@ read is a claim by whoever held it up, and everything that matters in it is auth
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, cast
 
 import cv2
@@ -20,32 +22,86 @@ if TYPE_CHECKING:
 # No other symbology: each is one more decoder for hostile pictures, and none of them is ours.
 FORMATS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 ENLARGE: Final = 2
-ENLARGED_FROM_PX_MAX: Final = 1920 * 1080
-"""The largest picture a camera gives. A larger one, from a file, does not lack pixels but would cost memory."""
+LOOK_PX_MAX: Final = 1920 * 1080
+"""The largest picture a camera gives. A larger one, from a file, is made this small for the further looks: it does not
+lack pixels, and time and memory stay bounded."""
+AROUND_PX: Final = 31
+"""How far around a pixel its threshold is formed, at double size: four to eight modules of a small code."""
+SOFTEN_PX, SHARPEN_PX, SHARPEN_BY = 0.8, 2.0, 3.0
+"""Noise is a pixel wide, a module that can still be read is two: soften by less than one, sharpen by two."""
 
 
-def read(frame: Frame, *, enlarge: bool = True) -> list[str]:
+class Look(Enum):
+    """What may be done to a picture that shows no code as it is; README.md has what each finds, and what it costs."""
+
+    ENLARGED = auto()
+    """A small code: two pixels a module are too few for the decoder's grid, though the picture holds enough to tell."""
+    THRESHOLDED = auto()
+    """A small code in uneven light, or blurred: black and white by the mean around each pixel, at double size."""
+    SHARPENED = auto()
+    """A shaken, unfocused or noisy one: what blur took from the edges given back, after the noise was taken off."""
+
+
+LOOKS: Final = tuple(Look)
+"""In the order of what they find for what they cost."""
+
+
+def read(frame: Frame, looks: Sequence[Look] = LOOKS) -> list[str]:
     """The distinct texts of all QR codes (Model 2) in a grey picture, in reading order; empty when there are none.
 
     Never raises. A text is its bytes as UTF-8, with U+FFFD for what is not: so a text of ASCII only comes from exactly
     those bytes, and no guess at a character set can turn something else into a pass.
     """
+    return read_by(frame, looks)[0]
+
+
+def read_by(frame: Frame, looks: Sequence[Look] = LOOKS) -> tuple[list[str], Look | None]:
+    """As `read`, and which look it took; None for the picture as it is, or when nothing was read."""
     try:
-        codes = _decode(frame)
-        if not codes and enlarge and frame.size <= ENLARGED_FROM_PX_MAX:
-            codes = _decode(_enlarged(frame))
-        return list(dict.fromkeys(code.bytes.decode("utf-8", "replace") for code in _in_reading_order(codes)))
+        for codes, look in _attempts(frame, looks):
+            if codes:
+                texts = [code.bytes.decode("utf-8", "replace") for code in _in_reading_order(codes)]
+                return list(dict.fromkeys(texts)), look
     except Exception:  # the decoders promise no type of error; a picture nobody can decode shows no code
-        return []
+        return [], None
+    return [], None
 
 
-def _decode(frame: Frame) -> list[zxingcpp.Barcode]:
+def _attempts(frame: Frame, looks: Sequence[Look]) -> Iterator[tuple[list[zxingcpp.Barcode], Look | None]]:
+    yield _decode(frame), None
+    # One threshold for the whole picture costs a quarter of the first try, and tells apart what glare washed out.
+    yield _decode(frame, zxingcpp.Binarizer.GlobalHistogram), None
+    for look in looks:
+        yield _decode(_seen(frame, look)), look
+
+
+def _seen(frame: Frame, look: Look) -> Frame:
+    """The picture as a look sees it."""
+    match look:
+        case Look.ENLARGED:
+            return _enlarged(frame)
+        case Look.THRESHOLDED:
+            large, white = _enlarged(frame), 255
+            by, kind = cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY
+            return cast("Frame", cv2.adaptiveThreshold(large, white, by, kind, AROUND_PX, 2))
+        case Look.SHARPENED:
+            soft = cv2.GaussianBlur(frame, (0, 0), SOFTEN_PX)
+            blurred = cv2.GaussianBlur(soft, (0, 0), SHARPEN_PX)
+            return _enlarged(cast("Frame", cv2.addWeighted(soft, 1 + SHARPEN_BY, blurred, -SHARPEN_BY, 0)))
+
+
+def _decode(frame: Frame, binarizer: zxingcpp.Binarizer = zxingcpp.Binarizer.LocalAverage) -> list[zxingcpp.Barcode]:
     # All three are zxing-cpp's defaults, spelled out because each one turned off loses real photographs.
-    return zxingcpp.read_barcodes(frame, formats=FORMATS, try_rotate=True, try_downscale=True, try_invert=True)
+    return zxingcpp.read_barcodes(
+        frame, formats=FORMATS, binarizer=binarizer, try_rotate=True, try_downscale=True, try_invert=True
+    )
 
 
 def _enlarged(frame: Frame) -> Frame:
-    return cast("Frame", cv2.resize(frame, None, fx=ENLARGE, fy=ENLARGE, interpolation=cv2.INTER_CUBIC))
+    if frame.size <= LOOK_PX_MAX:
+        return cast("Frame", cv2.resize(frame, None, fx=ENLARGE, fy=ENLARGE, interpolation=cv2.INTER_CUBIC))
+    shrink = (LOOK_PX_MAX / frame.size) ** 0.5
+    return cast("Frame", cv2.resize(frame, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
 
 
 def _in_reading_order(codes: list[zxingcpp.Barcode]) -> list[zxingcpp.Barcode]:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from controller.camera.reader import read
+from controller.camera.reader import LOOKS, Look, read, read_by
+from tests.controller.camera.door_scenes import empty, presentation
 from tests.controller.camera.scenes import PASS, blurred, centred, code, noisy, rotated, scene, tilted
 
 SHOWN = centred(code())
@@ -35,8 +36,34 @@ def test_reads_a_pass(frame):
 
 def test_a_small_blurred_code_is_read_at_double_size():
     frame = rotated(blurred(centred(code(module_px=2)), 0.9), 7)
-    assert read(frame, enlarge=False) == []
-    assert read(frame) == [PASS]
+    assert read(frame, looks=()) == []
+    assert read(frame, looks=(Look.ENLARGED,)) == [PASS]
+    assert read_by(frame) == ([PASS], Look.ENLARGED)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_each_look_reads_pictures_of_a_door_that_show_nothing_as_they_are(look):
+    """Among a few scenes of the hard class: what a look is there for. How often, `./run bench` says."""
+    for seed in range(40, 90):
+        shown = presentation("hard", seed, frames=1)
+        (frame,) = shown.frames
+        if not read(frame, looks=()) and read(frame, looks=(look,)) == [shown.text]:
+            return
+    pytest.fail(f"{look} read none of 50 pictures")
+
+
+def test_a_presentation_has_the_same_pictures_for_the_same_seed():
+    first, again, other = (presentation("typical", seed, frames=2) for seed in (5, 5, 6))
+    assert all(np.array_equal(one, two) for one, two in zip(first.frames, again.frames, strict=True))
+    assert first.text == again.text != other.text
+    assert {frame.shape for frame in first.frames} == {(480, 640)}
+
+
+def test_scenes_without_a_code_show_none():
+    """A few; `./run fuzz empty` does 10,000."""
+    for seed in range(12):
+        for frame in empty(seed):
+            assert read(frame) == []
 
 
 def test_texts_come_in_reading_order_and_once_each():
