@@ -27,7 +27,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "decide": bench_door.deciding,
     "start": bench_start.starting,
     "memory": bench_start.memory,
-    "collector": bench_hub.collecting,
+    "collector": bench_hub.on_sqlite,
+    "collector-postgresql": bench_hub.on_postgresql,
 }
 """Name -> what measures it in an empty folder of its own. A new one is one line here."""
 

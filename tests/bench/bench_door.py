@@ -59,9 +59,7 @@ class Bench:
 
     def install(self, made: CodeList) -> list[float]:
         """Deliver a list and turn the loop until it is in force; how long each turn worked, in seconds."""
-        envelope = seal(code_list.dump(made), code_list.TYP, self.list_key)
-        sealed = jwe.encrypt(envelope, code_list.TYP, self.unit._decrypt_key.encrypt_key)
-        self.performer.heard("sync", Deliver(kind="list", body=sealed), lambda _message: None)
+        self.performer.heard("sync", Deliver(kind="list", body=self.sealed(made)), lambda _message: None)
         turns: list[float] = []
         while self.performer.door.installed is None or self.performer.door.installed.list.version != made.version:
             started = time.thread_time()
@@ -70,6 +68,11 @@ class Bench:
             # What the loop itself did and waited for the interpreter, without the time it slept for events.
             turns.append(min(time.perf_counter() - wall, time.thread_time() - started + SWITCH_S))
         return turns
+
+    def sealed(self, made: CodeList) -> str:
+        """A list as the hub sends it to this unit."""
+        envelope = seal(code_list.dump(made), code_list.TYP, self.list_key)
+        return jwe.encrypt(envelope, code_list.TYP, self.unit._decrypt_key.encrypt_key)
 
     def type_pin(self, digits: str) -> float:
         """Seconds from the last key to the relay."""
