@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
 
-def insert_rows(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`, which all name the same two or more columns; plain values only (text, numbers, bytes, None)."""
     if not rows:
         return
     connection = session.connection()
     quote = connection.dialect.identifier_preparer.quote
     names = list(rows[0])
-    into = f"{quote(cast(Table, model.__table__).name)} ({', '.join(map(quote, names))})"
+    into = f"{quote(table.name)} ({', '.join(map(quote, names))})"
     # Around the mapper and the compiler: their bookkeeping for each row costs more than the insert itself.
     values = map(itemgetter(*names), rows)
     if connection.dialect.name == "postgresql":
