@@ -1,0 +1,410 @@
+"""A unit becomes a door: by the code that staff show, through an agent that nobody trusts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller import disk
+from controller.data_folder import DataFolder
+from controller.door import Setup
+from controller.door_events import HousingButton, QrRead
+from controller.enrolment import HELD_MS, OPEN_MS
+from controller.formats import enrolment as formats
+from controller.formats import jwe, trust_step
+from controller.formats.encoding import b64, canonical, parse_object, unb64
+from controller.formats.enrolment import Answer, Broker, Invitation, Request
+from controller.formats.enrolment_messages import (
+    AskRenewal,
+    EnrolmentAnswer,
+    EnrolmentFailed,
+    FetchTrust,
+    FoundTrust,
+    SendEnrolment,
+    SendRenewal,
+)
+from controller.formats.envelope import open_envelope
+from controller.formats.errors import Refused
+from controller.formats.messages import Hello, PublicState
+from controller.performer import Performer
+from controller.unit import Ports, Unit
+from tests.controller.enrolled_unit import DOOR, EnrolledUnit, FakeClock, FakeLock, Town
+from tests.controller.worlds import PIN, code_list, grant
+
+CSR = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
+BROKER = Broker(host="broker.example", port=8883)
+
+
+class FreshUnit(EnrolledUnit):
+    """A unit that nobody has enrolled, and a hub that answers it. `light` is what the light was told by blinking."""
+
+    def __init__(self, folder: Path, town: Town) -> None:
+        self._remote = frozenset()
+        self.folder, self.town, self.door = folder, town, DOOR
+        self.lock, self.clock = FakeLock(), FakeClock()
+        self.told: list[tuple[str, Any]] = []
+        self.light: list[bool] = []
+        folder.mkdir(exist_ok=True)
+        self.invitation = self.invite()
+        self.start()
+
+    def start(self) -> None:
+        setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False)
+        ports = Ports(self.lock, self.clock, None, leaf_open=False, camera=False, blink=self.light.append)
+        self.unit = Unit(setup, ports, DataFolder(self.folder))
+        self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})
+        self.performer.start()
+        self.performer.joined("sync")
+        self.performer.turn()
+
+    def invite(self, door: str = DOOR, secret: bytes = b"0123456789") -> Invitation:
+        step = trust_step.open_first(self.town.documents[-1])
+        return Invitation(step.hash, secret, door, "hub.example")
+
+    def show(self, text: str | None = None) -> None:
+        self.performer.feed(QrRead(self.invitation.text() if text is None else text))
+        self.performer.turn()
+
+    def say(self, message: Any) -> None:
+        self.performer.heard("sync", message, self._ignore)
+        self.performer.turn()
+
+    def bring_trust(self, document: bytes | None = None, csr: str = CSR) -> None:
+        self.say(FoundTrust(document=(document or self.town.documents[-1]).decode(), csr=csr))
+
+    def heard(self, kind: type[Any]) -> list[Any]:
+        return [message for role, message in self.told if role == "sync" and isinstance(message, kind)]
+
+    def request(self, key: bytes | None = None) -> tuple[Request, str]:
+        """What the hub reads in the newest request."""
+        sealed = jwe.decrypt(self.heard(SendEnrolment)[-1].body, formats.TYP, self.town.collect_key, max_bytes=1 << 16)
+        return formats.open_request(sealed, key or self.invitation.mac_key())
+
+    def answer(self, **changes: Any) -> str:
+        members: dict[str, Any] = {"broker": BROKER, "certificate": "PEM", "door": DOOR, "request": self.request()[1]}
+        return formats.seal_answer(Answer(**{**members, **changes}), self.invitation.mac_key()).decode()
+
+    def enrol(self) -> None:
+        self.show()
+        self.bring_trust()
+        self.say(EnrolmentAnswer(body=self.answer()))
+
+    def shown(self) -> tuple[str, str | None] | None:
+        """State and code or reason, as the screen has it."""
+        public = [message for role, message in self.told if isinstance(message, PublicState)][-1].enrolment
+        return None if public is None else (public.state, public.code or public.reason)
+
+    def kept(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir() if "log.db" not in path.name}
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return FreshUnit(tmp_path / "data", Town())
+
+
+def refusals(unit: EnrolledUnit) -> list[str]:
+    return [event["reason"] for event in unit.events("trust") if event["detail"].get("what") == "enrolment"]
+
+
+def test_a_unit_is_enrolled_by_the_code_that_staff_show(fresh):
+    assert fresh.shown() == ("open", None)
+    fresh.show()
+    assert fresh.heard(FetchTrust) == [FetchTrust(hub="hub.example", trust=fresh.invitation.trust)]
+    assert fresh.shown() == ("busy", None)
+    fresh.bring_trust()
+    request, _ = fresh.request()
+    assert (request.door, request.csr, request.trust) == (DOOR, CSR, fresh.invitation.trust)
+    assert "trust.json" not in fresh.kept(), "nothing is kept before the hub's answer held"
+    fresh.say(EnrolmentAnswer(body=fresh.answer()))
+    assert fresh.shown() == ("code", request.code)
+    hello = fresh.heard(Hello)[-1]
+    assert (hello.hub, hello.broker, hello.certificate) == ("hub.example", BROKER, "PEM")
+    assert json.loads(fresh.kept()["event.jwk"])["x"] == request.event_key["x"]
+    assert json.loads(fresh.kept()["decrypt.jwk"])["x"] == request.encrypt_key["x"]
+    assert "enrolment.json" not in fresh.kept()
+    assert fresh.events("trust")[-1]["detail"]["version"] == 1
+
+
+def test_the_first_list_ends_the_showing_and_the_pin_opens(fresh):
+    fresh.enrol()
+    fresh.deliver_list(code_list(grant("g1"), version=2_000))
+    assert fresh.shown() is None
+    fresh.keys(f"{PIN}#")
+    assert fresh.lock.released
+
+
+def test_after_a_restart_it_is_still_that_door(fresh):
+    fresh.enrol()
+    fresh.deliver_list(code_list(grant("g1"), version=2_000))
+    fresh.start()
+    assert fresh.version == 2_000
+    assert fresh.unit.link.hub == "hub.example"
+    assert fresh.shown() is None
+
+
+def test_the_code_is_random_and_told_by_light(fresh, tmp_path):
+    fresh.enrol()
+    _, code = fresh.shown()
+    for _ in range(2_000):
+        fresh.clock.passed_ms += 50
+        fresh.performer.turn()
+    assert fresh.light.count(True) >= sum(map(int, code))
+    codes = set()
+    for number in range(8):
+        other = FreshUnit(tmp_path / f"other-{number}", fresh.town)
+        other.enrol()
+        codes.add(other.shown())
+    assert len(codes) > 4
+
+
+# ---- who may begin
+
+
+def test_an_enrolled_unit_reads_no_enrolment_code(fresh):
+    fresh.enrol()
+    told = len(fresh.heard(FetchTrust))
+    fresh.show(fresh.invite(secret=b"9876543210").text())
+    assert len(fresh.heard(FetchTrust)) == told
+    assert not refusals(fresh), "foreign: not counted, not parsed"
+
+
+def test_the_housing_button_held_opens_it_for_ten_minutes(fresh):
+    fresh.enrol()
+    fresh.invitation = fresh.invite(secret=b"9876543210")
+    told = len(fresh.heard(FetchTrust))
+    fresh.performer.feed(HousingButton(True))
+    fresh.pass_time(HELD_MS / 1000 - 0.1)
+    fresh.show()
+    assert len(fresh.heard(FetchTrust)) == told, "pressed is not held"
+    fresh.pass_time(0.2)
+    assert fresh.events("trust")[-1]["reason"] == "enrolment_open"
+    fresh.performer.feed(HousingButton(False))
+    fresh.clock.passed_ms += 4_000
+    fresh.show()
+    assert len(fresh.heard(FetchTrust)) == told + 1
+    fresh.pass_time(OPEN_MS / 1000 + 1)
+    fresh.show(fresh.invite(secret=b"abcdefghij").text())
+    assert len(fresh.heard(FetchTrust)) == told + 1
+
+
+def test_a_unit_enrolled_anew_has_new_keys_and_forgets_its_lists(fresh):
+    fresh.enrol()
+    fresh.deliver_list(code_list(grant("g1"), version=2_000))
+    before = fresh.kept()
+    fresh.performer.feed(HousingButton(True))
+    fresh.pass_time(HELD_MS / 1000 + 0.1)
+    fresh.invitation = fresh.invite(secret=b"9876543210")
+    fresh.enrol()
+    after = fresh.kept()
+    assert before["event.jwk"] != after["event.jwk"]
+    assert before["decrypt.jwk"] != after["decrypt.jwk"]
+    assert not [name for name in after if name.startswith("list-")]
+    assert fresh.version is None
+    fresh.deliver_list(code_list(grant("g2"), version=1_000))
+    assert fresh.version == 1_000, "another town's numbers count from its own beginning"
+
+
+# ---- what is refused
+
+
+def test_a_code_for_another_door(fresh):
+    fresh.show(fresh.invite(door="hall-2").text())
+    assert fresh.shown() == ("refused", "wrong_door")
+    assert refusals(fresh) == ["wrong_door"]
+    assert not fresh.heard(FetchTrust)
+
+
+def test_a_code_that_is_none(fresh):
+    fresh.show("ZSE1:NONSENSE")
+    assert refusals(fresh) == ["malformed"]
+
+
+def test_another_trust_document_than_the_code_names(fresh):
+    fresh.show()
+    fresh.bring_trust(Town().documents[0])
+    assert refusals(fresh) == ["wrong_trust"]
+    assert not fresh.heard(SendEnrolment)
+
+
+def test_a_document_that_too_few_have_signed(fresh):
+    town = Town()
+    town.documents = [trust_step.sign(canonical(town.trust(version=1)), town.roots[:1])]
+    hash_ = trust_step.trust_hash(trust_step.payload_of(town.documents[0]))
+    fresh.invitation = Invitation(hash_, b"0123456789", DOOR, "hub.example")
+    fresh.show()
+    fresh.bring_trust(town.documents[0])
+    assert refusals(fresh) == ["bad_threshold"]
+
+
+def test_the_agent_cannot_swap_keys_or_its_request(fresh):
+    """It can encrypt to the hub, like anybody; it has no secret to authenticate with."""
+    fresh.show()
+    fresh.bring_trust()
+    request, _ = fresh.request()
+    own = b"\0" * 32
+    forged = formats.seal_request(
+        Request(**{name: getattr(request, name) for name in request.__struct_fields__} | {"csr": "the agent's own"}),
+        own,
+    )
+    with pytest.raises(Refused, match="bad_mac"):
+        formats.open_request(forged, fresh.invitation.mac_key())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"request": "00" * 32}, "wrong_request"), ({"door": "hall-2"}, "wrong_door")]
+)
+def test_an_answer_to_somebody_else(fresh, changes, reason):
+    fresh.show()
+    fresh.bring_trust()
+    fresh.say(EnrolmentAnswer(body=fresh.answer(**changes)))
+    assert refusals(fresh) == [reason]
+    assert "trust.json" not in fresh.kept()
+
+
+@pytest.mark.parametrize("member", ["broker", "certificate", "door", "request"])
+def test_the_agent_cannot_swap_anything_in_the_answer(fresh, member):
+    fresh.show()
+    fresh.bring_trust()
+    sealed = parse_object(fresh.answer().encode(), "answer")
+    payload = parse_object(unb64(sealed["payload"], "payload"), "payload")
+    payload[member] = {"host": "evil.example", "port": 1} if member == "broker" else "ff" * 32
+    body = canonical({**sealed, "payload": b64(canonical(payload))}).decode()
+    fresh.say(EnrolmentAnswer(body=body))
+    assert refusals(fresh) == ["bad_mac"]
+    assert "trust.json" not in fresh.kept()
+    fresh.clock.passed_ms += 4_000
+    fresh.show()
+    fresh.bring_trust()
+    fresh.say(EnrolmentAnswer(body=fresh.answer()))
+    assert fresh.shown()[0] == "code", "and the true answer still counts"
+
+
+def test_what_nobody_asked_for(fresh):
+    fresh.bring_trust()
+    fresh.say(EnrolmentAnswer(body="{}"))
+    fresh.say(EnrolmentFailed(reason="whatever"))
+    assert set(refusals(fresh)) <= {"unasked", "whatever"}
+    assert "trust.json" not in fresh.kept()
+
+
+def test_a_second_try_with_the_same_code_is_the_same_request(fresh):
+    """Another one would be a second use of the code, and void both."""
+    fresh.show()
+    fresh.bring_trust()
+    fresh.say(EnrolmentFailed(reason="hub_unreachable"))
+    assert fresh.shown() == ("refused", "hub_unreachable")
+    fresh.clock.passed_ms += 4_000
+    fresh.show()
+    fresh.bring_trust(csr="another")
+    first, second = fresh.heard(SendEnrolment)
+    assert first == second
+
+
+def test_one_code_before_the_camera_is_one_attempt(fresh):
+    for _ in range(20):
+        fresh.show()
+        fresh.clock.passed_ms += 100
+    assert len(fresh.heard(FetchTrust)) == 1
+
+
+# ---- all of it or nothing
+
+
+class Cut(Exception):
+    """The power goes."""
+
+
+def test_a_power_cut_leaves_a_fresh_unit_or_an_enrolled_one(tmp_path, monkeypatch):
+    whole = disk.replace_file
+    for moment in range(12):
+        unit = FreshUnit(tmp_path / f"unit-{moment}", Town())
+        unit.show()
+        unit.bring_trust()
+        left = moment
+
+        def cut(path: Path, data: bytes, mode: int = 0o600) -> None:
+            nonlocal left
+            if left == 0:
+                raise Cut
+            left -= 1
+            whole(path, data, mode)
+
+        for module in ("controller.disk", "controller.enrol_files"):
+            monkeypatch.setattr(f"{module}.replace_file", cut)
+        body = unit.answer()
+        try:
+            unit.say(EnrolmentAnswer(body=body))
+        except Cut:
+            ended = False
+        else:
+            ended = True
+        monkeypatch.undo()
+        unit.start()
+        kept = unit.kept()
+        enrolled = "trust.json" in kept
+        assert enrolled is (moment > 0), "from the moment that it is written down it is so"
+        assert ("link.json" in kept) is enrolled
+        assert "enrolment.json" not in kept
+        assert unit.unit.floors.trust_version == int(enrolled)
+        if enrolled:
+            assert json.loads(kept["event.jwk"])["x"] == unit.request()[0].event_key["x"]
+        if ended:
+            return
+    pytest.fail("it never came to its end")
+
+
+def test_a_card_that_is_full_leaves_the_unit_as_it_was(fresh, monkeypatch):
+    fresh.show()
+    fresh.bring_trust()
+    body = fresh.answer()
+
+    def full(path: Path, data: bytes, mode: int = 0o600) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("controller.enrol_files.replace_file", full)
+    fresh.say(EnrolmentAnswer(body=body))
+    monkeypatch.undo()
+    assert refusals(fresh) == ["not_kept"]
+    assert fresh.unit.trust is None
+    fresh.clock.passed_ms += 4_000
+    fresh.show()
+    fresh.bring_trust()
+    fresh.say(EnrolmentAnswer(body=body))
+    assert fresh.shown()[0] == "code"
+
+
+# ---- renewal
+
+
+def test_a_renewal_is_signed_with_the_event_key_and_not_often(fresh):
+    fresh.enrol()
+    fresh.say(AskRenewal(csr=CSR, serial="1f"))
+    fresh.say(AskRenewal(csr=CSR, serial="1f"))
+    (sent,) = fresh.heard(SendRenewal)
+    key = fresh.unit.signer.verify_key
+    opened = open_envelope(sent.body.encode(), formats.RENEWAL_TYP, {key.thumbprint: key}, max_bytes=formats.MAX_BYTES)
+    renewal = formats.parse_renewal(opened.payload)
+    assert (renewal.csr, renewal.door, renewal.serial) == (CSR, DOOR, "1f")
+    fresh.pass_time(61)
+    fresh.say(AskRenewal(csr=CSR, serial="1f"))
+    assert len(fresh.heard(SendRenewal)) == 2
+
+
+def test_a_unit_that_is_no_door_renews_nothing(fresh):
+    fresh.say(AskRenewal(csr=CSR, serial=None))
+    assert not fresh.heard(SendRenewal)
+
+
+def test_a_certificate_that_has_expired_keeps_nobody_out(fresh):
+    """The controller does not look at it; the agent has no link then, and the door opens as ever."""
+    fresh.show()
+    fresh.bring_trust()
+    fresh.say(EnrolmentAnswer(body=fresh.answer(certificate="a certificate of ten years ago")))
+    fresh.deliver_list(code_list(grant("g1"), version=2_000))
+    fresh.performer.left("sync")
+    fresh.keys(f"{PIN}#")
+    assert fresh.lock.released
