@@ -106,21 +106,32 @@ def status(
     from controller import status_cli
     from controller.admin_client import ask_status
     from controller.config import load
+    from controller.formats.messages import Status
+
+    def say(status: Status) -> None:
+        print(json.dumps({name: getattr(status, name) for name in status.__struct_fields__}), flush=True)
 
     console = Console()
     try:
         sockets = load(config).sockets
-        if watch and not as_json:
+    except Refused as error:
+        raise _fail(error) from None
+    try:
+        if watch and as_json:
+            status_cli.stream(sockets, say)
+        elif watch:
             status_cli.live(sockets, console)
-        answer = ask_status(sockets)
+        elif as_json:
+            say(ask_status(sockets))
+        else:
+            console.print(status_cli.once(sockets))
     except KeyboardInterrupt:
         return
-    except (Refused, OSError) as error:
+    except Refused as error:
         raise _fail(error) from None
-    if as_json:
-        print(json.dumps({name: getattr(answer, name) for name in answer.__struct_fields__}))
-    else:
-        console.print(status_cli.picture(answer, None))
+    except OSError as error:
+        why = error.strerror or error
+        raise _fail(Refused("no_answer", str(sockets / "admin.sock"), f"the unit does not answer: {why}")) from None
 
 
 @app.command()

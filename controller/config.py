@@ -177,8 +177,10 @@ def load(path: Path) -> Config:
     """The configuration in a file. Raises Refused, whose `where` begins with the place in the file."""
     try:
         return Config(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused("bad_config", str(path), f"cannot be read: {error}") from None
+    except OSError as error:
+        raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused("bad_config", str(path), "cannot be read: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused("bad_config", str(path), f"not TOML: {error}") from None
 

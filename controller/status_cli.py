@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
+from typing import NoReturn
 
+import msgspec
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -41,25 +44,41 @@ def picture(status: Status, public: PublicState | None) -> RenderableType:
 
 def live(sockets: Path, console: Console) -> None:
     """Until Ctrl-C. A unit that goes away is told and waited for. Raises OSError when it never answered."""
-    last = _picture_of(sockets)
+    last = once(sockets)
     with Live(last, console=console, auto_refresh=False, screen=console.is_terminal) as screen:
         while True:
             sleep(LOOK_S)
             try:
-                last = _picture_of(sockets)
+                last = once(sockets)
                 screen.update(last, refresh=True)
             except (OSError, Refused) as error:
                 gone = Text(f"NO ANSWER from the unit: {error}. What it said last:", BAD)
                 screen.update(Group(gone, last), refresh=True)
 
 
-def _picture_of(sockets: Path) -> RenderableType:
+def stream(sockets: Path, say: Callable[[Status], None]) -> NoReturn:
+    """Every status that says more than another time, until Ctrl-C. Raises OSError or Refused for no answer."""
+    told: Status | None = None
+    while True:
+        status = ask_status(sockets)
+        if told is None or msgspec.structs.replace(told, at=status.at) != status:
+            say(status)
+            told = status
+        sleep(LOOK_S)
+
+
+def once(sockets: Path) -> RenderableType:
+    """The picture of now. Raises OSError or Refused when the unit does not answer."""
     return picture(ask_status(sockets), _shown(sockets))
 
 
 def _shown(sockets: Path) -> PublicState | None:
-    """What the screen is told now; the door tells a newcomer at once, or within a turn of its loop."""
-    return next(watch(sockets, 1.5), None)
+    """What the screen is told now; the door tells a newcomer at once, or within a turn of its loop. None where whoever
+    asks may not look there."""
+    try:
+        return next(watch(sockets, 1.5), None)
+    except OSError:
+        return None
 
 
 def _headline(status: Status, public: PublicState | None) -> Text:
@@ -73,15 +92,21 @@ def _at_the_door(status: Status, public: PublicState | None) -> list[Row]:
     rows: list[Row] = [
         ("lock", "released" if status.released else "secured", WARN if status.released else GOOD),
         ("posture", status.posture, None if status.posture == "controlled" else WARN),
+        ("commissioned", "yes" if status.in_service else "no", None if status.in_service else WARN),
         ("PIN tries left", str(status.tries), None if status.tries else BAD),
         ("grants inside", str(status.inside), None),
     ]
     if public is not None:
         answer = " ".join(filter(None, (public.shown, public.reason)))
         rows.append(("shows", f"{answer}, {public.digits} digits typed" if public.digits else answer, None))
-        until = "free" if public.occupied_until is None else f"in use until {_utc(public.occupied_until)}"
-        rows.append(("room", until, None))
+        rows.append(("room", _room(public), None))
     return rows
+
+
+def _room(public: PublicState) -> str:
+    if not public.bookings:
+        return "not known"
+    return "free" if public.occupied_until is None else f"in use until {_utc(public.occupied_until)}"
 
 
 def _time_and_trust(status: Status) -> list[Row]:

@@ -42,7 +42,7 @@ def cheat_sheet(here: Whereabouts, page: str) -> RenderableType:
         ("logs", f"{here.directory}/logs"),
     )
     return Group(
-        Text(f"Door {here.door} of room {here.room} is in service.", style="bold"),
+        Text(f"Door {here.door} of room {here.room} works.", style="bold"),
         _rows(addresses),
         Text("In another terminal (./run sim … where zaalsleutel is not on the path):", style="bold"),
         _rows((f"{SIM} {command}", meaning) for command, meaning in COMMANDS),

@@ -16,9 +16,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from controller import status_cli
 from controller.formats.errors import Refused
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.door_client import DoorClient
@@ -198,8 +199,10 @@ def state(directory: Directory = None, as_json: AsJson = False) -> None:
 def status(directory: Directory = None, as_json: AsJson = False) -> None:
     """How the door is, by its own word."""
     with _running(directory) as here:
-        said = DoorClient(Path(here.sockets)).status()
-    _print_fields(msgspec.structs.asdict(said), as_json)
+        if as_json:
+            typer.echo(json.dumps(msgspec.structs.asdict(DoorClient(Path(here.sockets)).status())))
+        else:
+            console.print(status_cli.once(Path(here.sockets)))
 
 
 @app.command()
@@ -214,7 +217,7 @@ def events(
     if as_json:
         typer.echo(json.dumps(newest))
         return
-    table = Table("time", "what", "reservation", "reason", "more")
+    table = Table(Column("time", no_wrap=True), "what", "reservation", "reason", Column("more", overflow="fold"))
     for event in newest:
         cells = (event["time"], event["type"], event["reservation"], event["reason"], _text(event["detail"]))
         table.add_row(*(Text(cell or "") for cell in cells))

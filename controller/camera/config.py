@@ -54,7 +54,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise Refused("bad_config", str(path), "not UTF-8 text") from None
+        raise Refused("bad_config", str(path), "cannot be read: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused("bad_config", str(path), f"not TOML: {error}") from None
     door = _settings(_section(tables, "door"), DoorSection, "door")

@@ -71,8 +71,10 @@ def sockets(config: Path) -> Path:
     """The folder of the controller's sockets. Raises Refused `bad_config`."""
     try:
         unit = msgspec.convert(tomllib.loads(config.read_text("utf-8")), _Unit)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused("bad_config", str(config), f"cannot be read: {error}") from None
+    except OSError as error:
+        raise Refused("bad_config", str(config), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused("bad_config", str(config), "cannot be read: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused("bad_config", str(config), f"not TOML: {error}") from None
     except msgspec.ValidationError as error:

@@ -1,10 +1,13 @@
 """What a person at the prompt sees of a unit."""
 
 from io import StringIO
+from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from controller import status_cli
 from controller.formats.messages import Status
 from controller.status_cli import picture
 from tests.controller.display.states import NOON_S, public, refused
@@ -40,3 +43,26 @@ def test_what_is_wrong_is_said_in_words():
 def test_what_the_screen_shows_is_there_but_no_digit():
     assert "refused too_late" in seen(WELL, refused("too_late"))
     assert "3 digits typed" in seen(WELL, public(digits=3))
+
+
+def test_a_door_that_cannot_know_does_not_call_its_room_free():
+    assert "not known" in seen(WELL, public(bookings=False))
+    assert "commissioned no" in " ".join(seen(WELL).replace("│", " ").split())
+
+
+def test_for_machines_a_line_for_every_change_but_the_time(monkeypatch):
+    later = replace(WELL, at=WELL.at + 1)
+    answers = iter([WELL, later, replace(later, unsent=1)])
+    monkeypatch.setattr(status_cli, "ask_status", lambda _sockets: next(answers))
+    monkeypatch.setattr(status_cli, "sleep", lambda _seconds: None)
+    heard: list[Status] = []
+    with pytest.raises(StopIteration):
+        status_cli.stream(Path(), heard.append)
+    assert [status.unsent for status in heard] == [0, 1]
+
+
+def test_who_may_not_see_the_screen_still_sees_the_unit(monkeypatch, tmp_path):
+    monkeypatch.setattr(status_cli, "ask_status", lambda _sockets: WELL)
+    screen = StringIO()
+    Console(file=screen, width=160).print(status_cli.once(tmp_path))
+    assert "hall-1" in screen.getvalue() and "room" not in screen.getvalue()
