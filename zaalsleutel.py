@@ -28,6 +28,7 @@ class Room(NamedTuple):
 ROOMS = {
     "door": Room("controller.cli:app", "door", "the controller: run it, ask it why, make its lock safe"),
     "doctor": Room("controller.checks.cli:app", "door", "is this door unit fit for service, and what is to be done"),
+    "update": Room("controller.update_cli:app", "door", "signed updates of the door unit: sign, install, status"),
     "camera": Room("controller.camera.cli:app", "door", "the process that reads QR codes at the door"),
     "display": Room("controller.display.cli:app", "door", "the page for the screen at the door"),
     "agent": Room("sync.agent.cli:app", "door", "the door's end of the link"),

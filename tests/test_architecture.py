@@ -39,6 +39,8 @@ SHELL = {
         "signals",
         "status_cli",
         "unit",
+        "update_cli",
+        "updater",
         "upkeep",
         "views",
     )

@@ -4,6 +4,7 @@ It builds packages and roots, which takes minutes and Debian's servers: `./run p
 else skips it.
 """
 
+import json
 import os
 import platform
 import shutil
@@ -15,6 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from controller.formats.jwk import SigningKey, make_key
+from controller.formats.trust import TrustKey
+from tests.controller.enrolled_unit import Town
 
 REPOSITORY = Path(__file__).parents[2]
 DEBIANS = {"12": "bookworm", "13": "trixie"}
@@ -295,10 +300,78 @@ def test_an_upgrade_while_the_door_runs(booted, root, package, tmp_path):
     assert booted.run("cat /var/lib/zaalsleutel/marker").strip() == "kept"
 
 
+class Release:
+    """A town's update key, the trust document that names it on the unit, and the agent's spool."""
+
+    def __init__(self, root: Root, booted: Booted) -> None:
+        self._root, self._booted = root, booted
+        self.key = make_key()
+        now = int(time.time())
+        jwk = self.key.verify_key.jwk()
+        named = TrustKey(jwk=jwk, purpose="update", state="active", doors=("",), expires=now + 86_400)
+        document = Town().sign_trust(issued=now - 60, expires=now + 86_400 * 300, keys=(named,))
+        (root.path / "var/lib/zaalsleutel/trust.json").write_bytes(document)
+        booted.run("chown zs-door: /var/lib/zaalsleutel/trust.json")
+
+    def offer(self, package: Path, number: int, tmp_path: Path, key: SigningKey | None = None) -> dict[str, str]:
+        """Sign as a release maker, drop as the agent does, and wait for what comes of it."""
+        secret, out = tmp_path / "update.jwk", tmp_path / f"{number}.json"
+        secret.write_text(json.dumps((key or self.key).jwk()))
+        words = ["update", "sign", "--package", str(package), "--key", str(secret), "--number", str(number)]
+        command = [sys.executable, "-m", "zaalsleutel", *words, "--out", str(out)]
+        subprocess.run(command, check=True, cwd=REPOSITORY, stdout=sys.stderr)
+        spool = self._root.path / "var/lib/zaalsleutel-agent/update"
+        spool.mkdir(exist_ok=True)
+        before = self._runs()
+        shutil.copy(package, spool / "package.deb")
+        shutil.copy(out, spool / "manifest.new")
+        os.replace(spool / "manifest.new", spool / "manifest.json")
+        until(lambda: self._runs() > before, 240)
+        said: dict[str, str] | None = json.loads(self._booted.run("zaalsleutel update status"))
+        return said or {}
+
+    def _runs(self) -> int:
+        """How often the one-shot has ended."""
+        ended = "Deactivated successfully|Failed with result"
+        return int(self._booted.run(f"journalctl -u zaalsleutel-update -o cat | grep -cE '{ended}'") or 0)
+
+
+@pytest.fixture(scope="module")
+def release(booted, root):
+    until(lambda: booted.controller()["ActiveState"] == "active")
+    assert booted.run("systemctl start zaalsleutel-update.path && echo watching").strip() == "watching"
+    return Release(root, booted)
+
+
+def test_a_signed_update_installs_itself(release, booted, package, tmp_path):
+    done = release.offer(variant(package, "0.1.5", tmp_path), 5, tmp_path)
+    assert done.get("outcome") == "installed", booted.run("journalctl -u zaalsleutel-update -o cat")
+    assert booted.run("readlink -f /opt/zaalsleutel/current").strip() == "/opt/zaalsleutel/releases/0.1.5"
+    until(lambda: booted.controller()["ActiveState"] == "active")
+
+
+@pytest.mark.parametrize(("number", "signed"), [(4, True), (6, False)], ids=["older", "unsigned"])
+def test_an_older_and_an_unsigned_one_are_not_installed(release, booted, package, tmp_path, number, signed):
+    release.offer(variant(package, "0.1.6", tmp_path), number, tmp_path, None if signed else make_key())
+    assert booted.run("readlink -f /opt/zaalsleutel/current").strip() == "/opt/zaalsleutel/releases/0.1.5"
+    said = booted.run("journalctl -u zaalsleutel-update -o cat")
+    assert ("update_older" if signed else "unknown_key") in said, said
+
+
+def test_a_signed_update_that_is_not_healthy_takes_itself_back(release, booted, package, tmp_path):
+    damage = "echo 'raise SystemExit(1)' | tee lib/python*/site-packages/controller/runner.py"
+    done = release.offer(variant(package, "0.1.7", tmp_path, damage), 7, tmp_path)
+    assert done.get("outcome") == "rolled_back", booted.run("journalctl -u zaalsleutel-update -o cat")
+    until(lambda: booted.controller()["ActiveState"] == "active")
+    assert booted.run("readlink /opt/zaalsleutel/current").strip() == "previous"
+    assert '"door": "hall-1"' in booted.run("zaalsleutel door status --json --config /etc/zaalsleutel/door.toml")
+    assert release.offer(variant(package, "0.1.8", tmp_path), 8, tmp_path).get("outcome") == "installed"
+
+
 def test_the_good_release_ends_it(root):
-    assert "0.1.4-1" in root.run("dpkg-query -W -f '${Version} ${db:Status-Status}' zaalsleutel-door")
+    assert "0.1.8-1" in root.run("dpkg-query -W -f '${Version} ${db:Status-Status}' zaalsleutel-door")
     assert root.run("dpkg --audit") == ""
-    assert root.run("ls /opt/zaalsleutel /opt/zaalsleutel/releases").split()[-1] == "0.1.4"
+    assert root.run("ls /opt/zaalsleutel /opt/zaalsleutel/releases").split()[-1] == "0.1.8"
 
 
 def test_a_purge_leaves_what_the_hub_may_not_have(root):

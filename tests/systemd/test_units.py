@@ -21,6 +21,8 @@ PYTHON = "/opt/zaalsleutel/current/bin/python3"
 SERVICES = ("controller", "camera", "agent", "display", "clock")
 # Tenths of the exposure level systemd gives, 0 to 100. What is left is each purpose: devices, network, or clock.
 EXPOSURE = {"controller": 4, "camera": 4, "agent": 10, "display": 9, "clock": 5}
+# What is run now and then, and is not part of the target.
+ONE_SHOTS = {"update": 20}
 LEASE_S = 10
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -50,7 +52,7 @@ def installed(tmp_path):
 @needs_systemd
 def test_systemd_understands_every_word(installed):
     units = [str(path) for path in installed.iterdir() if path.suffix in {".service", ".target"}]
-    assert len(units) == len(SERVICES) + 1
+    assert len(units) == len(SERVICES) + 1 + len(ONE_SHOTS)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
     )
@@ -58,9 +60,10 @@ def test_systemd_understands_every_word(installed):
 
 
 @needs_systemd
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
 def test_exposure_does_not_grow(service, installed):
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE[service]}"]
+    most = (EXPOSURE | ONE_SHOTS)[service]
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={most}"]
     unit = str(installed / f"zaalsleutel-{service}.service")
     done = subprocess.run([*command, unit], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -141,7 +144,15 @@ def test_a_door_does_not_stay_dead_when_its_start_was_called_off():
     assert "\nUpholds=zaalsleutel-controller.service\n" in target
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def test_an_update_is_installed_without_network_once():
+    update = effective("update")
+    assert (update["Type"][-1], update["Restart"][-1], update["PrivateNetwork"][-1]) == ("oneshot", "no", "yes")
+    assert update["IPAddressDeny"] == ["any"] and "IPAddressAllow" not in update
+    watched = re.findall(r"^Path\w+=(.*)$", (SHIPPED / "zaalsleutel-update.path").read_text(), re.M)
+    assert watched == ["/var/lib/zaalsleutel-agent/update/manifest.json"]
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
 def test_every_relaxation_gives_its_reason(service):
     relaxed = (SHIPPED / f"zaalsleutel-{service}.service.d" / "20-relaxed.conf").read_text()
     head, *lines = relaxed.splitlines()
@@ -150,7 +161,7 @@ def test_every_relaxation_gives_its_reason(service):
     assert all(block[0].startswith("# ") and not block[-1].startswith("#") for block in blocks), blocks
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
 def test_the_commands_exist(service):
     settings = effective(service)
     for line in settings["ExecStart"] + settings.get("ExecStopPost", []):

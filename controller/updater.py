@@ -1,0 +1,135 @@
+"""The one-shot that installs a signed update. It runs as root, without network, when the agent has dropped one.
+
+What the agent can reach it cannot change any more once it is looked at: manifest and package are copied into a folder
+of root's own first, and judged there. dpkg does the installing; its scripts try the new release, and go back to the one
+before when it is not healthy (`firmware-config/debian`). Whatever comes of it, that number is not tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import stat
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.codelist import Floors
+from controller.data_folder import DataFolder
+from controller.disk import replace_file
+from controller.formats.encoding import canonical, decode
+from controller.formats.errors import Refused
+from controller.formats.trust import Trust
+from controller.formats.update import MANIFEST_BYTES, Update
+from controller.trust_chain import accept_kept
+from controller.update_gate import Machine, accept
+
+MANIFEST, PACKAGE = "manifest.json", "package.deb"
+RESULT = "result.json"
+CHUNK = 1 << 20
+ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
+Call = Callable[[Sequence[str]], int]
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What came of the last update; `tried` the highest number ever tried."""
+
+    tried: int
+    version: str
+    outcome: str  # "installed", "rolled_back", or why it was refused
+
+
+@dataclass(frozen=True)
+class Places:
+    """`spool` is the agent's, `own` root's; `data` the controller's, where the trust document is; `root` the system."""
+
+    spool: Path
+    own: Path
+    data: Path
+    root: Path = Path("/")
+
+
+def install(places: Places, door: str, now_s: int, call: Call) -> Result:
+    """Judge what is in the spool and have dpkg install it. Raises Refused and OSError; what is refused is not kept."""
+    places.own.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = last_result(places.own)
+    tried = before.tried if before else 0
+    if _root_is_an_overlay(places.root):
+        raise Refused("read_only_root", "/", "it would be gone after a restart: firmware-config/README.md says how")
+    trust, floor_s = _trust(places.data)
+    manifest = _taken(places.spool / MANIFEST, places.own / MANIFEST, MANIFEST_BYTES)[0].read_bytes()
+    machine = Machine(door, _debian(places.root), ARCHES.get(platform.machine(), platform.machine()), tried)
+    # A clock that is ahead could refuse a good update, one that is behind the floor could let an old one in.
+    update = accept(manifest, trust, machine, max(floor_s, now_s))
+    package, digest = _taken(places.spool / PACKAGE, places.own / PACKAGE, update.size)
+    try:
+        if digest != update.sha256 or package.stat().st_size != update.size:
+            raise Refused("wrong_package", "update.sha256", "not the package that was signed")
+        return _installed(places.own, update, package, call)
+    finally:
+        package.unlink(missing_ok=True)
+
+
+def last_result(own: Path) -> Result | None:
+    """What came of the last update, None before the first. Raises Refused for a damaged file: forgetting which numbers
+    were tried would let an older one in."""
+    try:
+        return decode((own / RESULT).read_bytes(), Result, RESULT)
+    except FileNotFoundError:
+        return None
+
+
+def _installed(own: Path, update: Update, package: Path, call: Call) -> Result:
+    """On disk as tried before it is tried: a power cut in the middle must not try it for ever."""
+    trying = Result(tried=update.number, version=update.version, outcome="interrupted")
+    replace_file(own / RESULT, canonical(trying))
+    healthy = call(["dpkg", "--install", str(package)]) == 0
+    result = msgspec.structs.replace(trying, outcome="installed" if healthy else "rolled_back")
+    replace_file(own / RESULT, canonical(result))
+    return result
+
+
+def _trust(data: Path) -> tuple[Trust, int]:
+    disk = DataFolder(data)
+    document, floors = disk.read_trust(), disk.read_floors() or Floors()
+    if document is None:
+        raise Refused("not_enrolled", "trust", "this unit has no trust document")
+    return accept_kept(document, floors).trust, floors.clock_s
+
+
+def _taken(source: Path, copy: Path, max_bytes: int) -> tuple[Path, str]:
+    """A copy of a plain file that nobody else can touch, and its SHA-256. No link is followed, no pipe waited for."""
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as readable:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Refused("not_a_file", source.name, "is no plain file")
+        digest, left = hashlib.sha256(), max_bytes
+        with copy.open("wb") as written:
+            while chunk := readable.read(CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise Refused("too_large", source.name, f"over {max_bytes} bytes")
+                digest.update(chunk)
+                written.write(chunk)
+    return copy, digest.hexdigest()
+
+
+def _debian(root: Path) -> str:
+    for line in (root / "etc/os-release").read_text("utf-8").splitlines():
+        if line.startswith("VERSION_ID="):
+            return line.partition("=")[2].strip('"')
+    return ""
+
+
+def _root_is_an_overlay(root: Path) -> bool:
+    mounts = (root / "proc/self/mounts").read_text("utf-8", "replace").splitlines()
+    return any(line.split()[1:3] == ["/", "overlay"] and "overlayroot" in line for line in mounts)
+
+
+def run_command(command: Sequence[str]) -> int:
+    """Run it with what it says going where ours goes."""
+    return subprocess.run(command, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}).returncode

@@ -1,0 +1,195 @@
+"""Which update a unit takes, and what it does with one: everything but dpkg itself, which the package's tests run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.data_folder import DataFolder
+from controller.formats.encoding import canonical
+from controller.formats.envelope import seal
+from controller.formats.errors import Refused
+from controller.formats.jwk import SigningKey, make_key
+from controller.formats.update import UPDATE_TYP, Update
+from controller.update_gate import Machine, accept
+from controller.updater import MANIFEST, PACKAGE, Places, Result, install, last_result
+from tests.controller.enrolled_unit import DOOR, Town
+from tests.controller.worlds import DAY, NOON
+
+DEB = b"!<arch>\na package\n" * 1000
+MACHINE = Machine(DOOR, "12", "amd64", 6)
+
+
+def manifest(key: SigningKey, **changes: Any) -> bytes:
+    fields: dict[str, Any] = {
+        "package": "zaalsleutel-door",
+        "version": "0.2.0-1+deb12",
+        "number": 7,
+        "debian": "12",
+        "arch": "amd64",
+        "sha256": hashlib.sha256(DEB).hexdigest(),
+        "size": len(DEB),
+        "issued": NOON,
+        "expires": NOON + DAY,
+    }
+    return seal(canonical(Update(**{**fields, **changes})), UPDATE_TYP, key)
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.keys["update"] = make_key()
+    town.sign_trust()
+    return town
+
+
+def test_one_that_is_signed_newer_and_for_this_machine_is_taken(town):
+    assert accept(manifest(town.keys["update"]), town.trust(), MACHINE, NOON).number == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"number": 6}, "update_older"),
+        ({"number": 1}, "update_older"),
+        ({"debian": "13"}, "wrong_machine"),
+        ({"arch": "arm64"}, "wrong_machine"),
+        ({"expires": NOON}, "update_expired"),
+    ],
+)
+def test_what_is_refused(town, changes, code):
+    with pytest.raises(Refused) as refused:
+        accept(manifest(town.keys["update"], **changes), town.trust(), MACHINE, NOON)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("purpose", ["list", "receipt", "command"])
+def test_no_other_key_of_the_town_signs_updates(town, purpose):
+    with pytest.raises(Refused, match="unknown_key"):
+        accept(manifest(town.keys[purpose]), town.trust(), MACHINE, NOON)
+
+
+def test_nor_a_key_that_is_retired_nor_one_of_another_door_nor_an_old_trust_document(town):
+    old = town.keys["update"]
+    town.retire("update")
+    with pytest.raises(Refused, match="unknown_key"):
+        accept(manifest(old), town.trust(), MACHINE, NOON)
+    with pytest.raises(Refused, match="unknown_key"):
+        accept(manifest(town.keys["update"], expires=NOON + 500 * DAY), town.trust(), MACHINE, NOON + 91 * DAY)
+    with pytest.raises(Refused, match="trust_expired"):
+        accept(manifest(town.keys["update"], expires=NOON + 500 * DAY), town.trust(expires=NOON), MACHINE, NOON)
+
+
+def test_what_is_signed_for_another_purpose_is_no_update(town):
+    body = canonical(Update(**json.loads(_payload(manifest(town.keys["update"])))))
+    with pytest.raises(Refused, match="wrong_type"):
+        accept(seal(body, "zs-list-1", town.keys["update"]), town.trust(), MACHINE, NOON)
+
+
+def _payload(envelope: bytes) -> bytes:
+    from controller.formats.encoding import unb64
+
+    return unb64(json.loads(envelope)["payload"], "payload")
+
+
+class Unit:
+    """A spool, root's folder, and a dpkg that says `codes` in turn."""
+
+    def __init__(self, folder: Path, town: Town, codes: Sequence[int] = (0,)) -> None:
+        self.places = Places(folder / "spool", folder / "own", folder / "data", folder / "root")
+        for name in ("spool", "data", "root/etc", "root/proc/self"):
+            (folder / name).mkdir(parents=True)
+        (folder / "root/etc/os-release").write_text('ID=debian\nVERSION_ID="12"\n')
+        (folder / "root/proc/self/mounts").write_text("/dev/mmcblk0p2 / ext4 rw 0 0\n")
+        DataFolder(self.places.data).write_trust(town.documents[-1])
+        self.calls: list[Sequence[str]] = []
+        self._codes = list(codes)
+
+    def drop(self, manifest: bytes, package: bytes = DEB) -> None:
+        (self.places.spool / PACKAGE).write_bytes(package)
+        (self.places.spool / MANIFEST).write_bytes(manifest)
+
+    def install(self) -> Result:
+        return install(self.places, DOOR, NOON, self._call)
+
+    def _call(self, command: Sequence[str]) -> int:
+        assert Path(command[-1]).read_bytes() == DEB
+        assert last_result(self.places.own) is not None, "tried and not on disk"
+        self.calls.append(command)
+        return self._codes.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def amd64(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+
+def test_a_good_one_is_handed_to_dpkg_from_a_folder_of_roots_own(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    unit.drop(manifest(town.keys["update"]))
+    assert unit.install() == Result(tried=7, version="0.2.0-1+deb12", outcome="installed")
+    assert unit.calls == [["dpkg", "--install", str(tmp_path / "own" / PACKAGE)]]
+    assert not (tmp_path / "own" / PACKAGE).exists()
+
+
+def test_one_that_was_taken_back_is_not_tried_again_and_the_next_one_is(town, tmp_path):
+    unit = Unit(tmp_path, town, codes=(1, 0))
+    unit.drop(manifest(town.keys["update"]))
+    assert unit.install().outcome == "rolled_back"
+    with pytest.raises(Refused, match="update_older"):
+        unit.install()
+    unit.drop(manifest(town.keys["update"], number=8))
+    assert unit.install().outcome == "installed"
+
+
+def test_a_package_that_is_not_the_signed_one_is_never_given_to_dpkg(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    for package in (DEB[:-1], DEB[:-1] + b"x", DEB + b"x", b""):
+        unit.drop(manifest(town.keys["update"]), package)
+        with pytest.raises(Refused):
+            unit.install()
+    assert unit.calls == [] and last_result(tmp_path / "own") is None
+
+
+def test_links_and_pipes_in_the_spool_are_not_followed(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    unit.drop(manifest(town.keys["update"]))
+    (tmp_path / "spool" / PACKAGE).rename(tmp_path / "elsewhere")
+    (tmp_path / "spool" / PACKAGE).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        unit.install()
+    (tmp_path / "spool" / PACKAGE).unlink()
+    os.mkfifo(tmp_path / "spool" / PACKAGE)
+    with pytest.raises(Refused, match="not_a_file"):
+        unit.install()
+    assert unit.calls == []
+
+
+def test_a_read_only_root_and_a_unit_without_trust_take_none(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    unit.drop(manifest(town.keys["update"]))
+    (tmp_path / "root/proc/self/mounts").write_text("overlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
+    with pytest.raises(Refused, match="read_only_root"):
+        unit.install()
+    (tmp_path / "root/proc/self/mounts").write_text("/dev/sda1 / ext4 rw 0 0\n")
+    (tmp_path / "data" / "trust.json").unlink()
+    with pytest.raises(Refused, match="not_enrolled"):
+        unit.install()
+
+
+def test_a_power_cut_in_the_middle_counts_as_tried(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    unit.drop(manifest(town.keys["update"]))
+
+    def cut(_command: Sequence[str]) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        install(unit.places, DOOR, NOON, cut)
+    assert last_result(tmp_path / "own") == Result(tried=7, version="0.2.0-1+deb12", outcome="interrupted")
+    with pytest.raises(Refused, match="update_older"):
+        unit.install()
