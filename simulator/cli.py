@@ -27,12 +27,12 @@ from simulator.fleet_cli import fleet
 from simulator.hub_client import HubClient, HubRefused, booking, code
 from simulator.soak_cli import soak
 from simulator.whereabouts import NoDemo, Whereabouts, find
-from simulator.world_cli import register
+from simulator.world_cli import WITHOUT_DEMO, register
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The demo, the people at its door, whole worlds.")
 register(app)
-app.command()(soak)
-app.command()(fleet)
+app.command(rich_help_panel=WITHOUT_DEMO)(soak)
+app.command(rich_help_panel=WITHOUT_DEMO)(fleet)
 console = Console()
 
 Directory = Annotated[Path | None, typer.Option(help="The demo's folder, where several run.")]

@@ -18,14 +18,15 @@ from rich.table import Table
 from controller.formats.errors import Refused
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+WITHOUT_DEMO = "Whole worlds, without a demo"
 console = Console()
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `zaalsleutel sim`."""
-    app.command()(run)
-    app.command()(play)
-    app.command()(campaign)
+    app.command(rich_help_panel=WITHOUT_DEMO)(run)
+    app.command(rich_help_panel=WITHOUT_DEMO)(play)
+    app.command(rich_help_panel=WITHOUT_DEMO)(campaign)
 
 
 def run(

@@ -17,6 +17,7 @@ from simulator.cli import app
 from simulator.hardware import HardwareConfig, VirtualDoor
 from simulator.hub_client import HubClient, HubRefused, applied, booking
 from simulator.whereabouts import Whereabouts, publish
+from simulator.world_cli import WITHOUT_DEMO
 
 QR = "ZS1:" + "A" * 56
 
@@ -182,8 +183,8 @@ def test_without_a_demo_every_command_says_how_to_start_one(tmp_path, monkeypatc
 
 def test_the_cheat_sheet_names_every_command_but_demo():
     named = {command.split()[0] for command, _ in cheat_sheet.COMMANDS}
-    whole_worlds = {"run", "play", "campaign"}  # they need no demo: docs/simulation.md
-    assert named == set(get_group(app).commands) - {"demo"} - whole_worlds
+    at_the_demo = {name for name, each in get_group(app).commands.items() if each.rich_help_panel != WITHOUT_DEMO}
+    assert named == at_the_demo - {"demo"}
 
 
 def test_the_hubs_no_is_told(hub):
