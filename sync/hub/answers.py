@@ -13,7 +13,7 @@ from controller.formats import qr_pass
 from sync.hub import store
 from sync.hub.credentials import Minter
 from sync.hub.issuer import VALID_S, GrantState
-from sync.hub.models import ApiEntry, Credential, Delivery, Door, DoorGroup, Grant, Reservation
+from sync.hub.models import ApiEntry, Credential, Delivery, Door, DoorGroup, Grant, Handover, Reservation
 from sync.hub.reservations import Method
 from sync.hub.windows import Opening
 
@@ -46,15 +46,26 @@ class Delivered:
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """How the codes reached their holder, or failed to, as the client told it (R004-10)."""
+
+    channel: str
+    at: int
+    ok: bool
+
+
+@dataclass(frozen=True)
 class Answer:
     """What holds for a reservation now."""
 
+    ref: str
     grant: str
     revision: int
     state: GrantState
     openings: tuple[Opening, ...]
     credentials: tuple[Code, ...]
     delivered: dict[str, Delivered]
+    handovers: tuple[HandedOver, ...] = ()
 
     @property
     def delivery(self) -> dict[str, DeliveryStatus]:
@@ -77,18 +88,25 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
     if any(code.pin or code.qr for code in codes):
         note(session, reservation, "revealed", minter.now)
     return Answer(
+        ref=reservation.ref,
         grant=grant.id,
         revision=reservation.revision,
         state=grant.state,
         openings=tuple(store.openings_of(session, grant)),
         credentials=tuple(codes),
         delivered=_delivered(minter, grant),
+        handovers=tuple(_handovers(session, grant)),
     )
 
 
 def note(session: Session, reservation: Reservation, action: str, now: int) -> None:
     """Write into the API's audit."""
     session.add(ApiEntry(at=now, client=reservation.client, ref=reservation.ref, action=action))
+
+
+def _handovers(session: Session, grant: Grant) -> list[HandedOver]:
+    query = select(Handover).where(Handover.grant_id == grant.id).order_by(Handover.at, Handover.id)
+    return [HandedOver(each.channel, each.at, each.ok) for each in session.scalars(query)]
 
 
 def _delivered(minter: Minter, grant: Grant) -> dict[str, Delivered]:

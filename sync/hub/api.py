@@ -1,6 +1,7 @@
 """The HTTP API of the hub, put together. Its routes are in `routes_*.py`, its bodies in `bodies*.py`.
 
-PUT, GET /v1/reservations/{ref} · POST …/reveal, …/rotate, …/credentials · DELETE …/credentials/{id} · POST /v1/swaps
+PUT, GET /v1/reservations/{ref} · POST …/reveal, …/rotate, …/credentials, …/handovers
+DELETE …/credentials/{id} · POST /v1/swaps
 GET /v1/rooms/{id}/status, …/reservations, …/policies · GET /v1/doors/{id}/readiness · GET /v1/exceptions
 PUT, GET, DELETE /v1/closures/{ref}
 GET /v1/events?after=&limit=&types= · POST, GET, DELETE /v1/subscriptions

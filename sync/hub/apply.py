@@ -6,7 +6,7 @@ changes nothing. What the file does not decide (tokens, salts, group keys, what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from controller.formats.code_list import Policy
 from controller.formats.encoding import b64, canonical, parse_object
 from controller.formats.errors import Refused
-from sync.hub import policies
+from sync.hub import in_service, policies
 from sync.hub.codes import DAY_S, pin_rule
 from sync.hub.credentials import Minter
 from sync.hub.database import Base
@@ -76,6 +76,7 @@ def apply_town(minter: Minter, town: Town, *, dry_run: bool = False) -> list[Cha
     ]
     changes = [change for table in TABLES for change in _changes(table, wanted[table], present[table])]
     changes += _postponed(session, versions)
+    changes += _commissioning(session, [door for (door,) in wanted[Door]], town.commissioning.required)
     if not dry_run:
         for table in reversed(TABLES):
             for gone in present[table].keys() - wanted[table].keys():
@@ -84,6 +85,7 @@ def apply_town(minter: Minter, town: Town, *, dry_run: bool = False) -> list[Cha
             for name, row in wanted[table].items():
                 _put(minter, table, name, row)
         session.flush()
+        in_service.require(session, [door for (door,) in wanted[Door]], town.commissioning.required)
         policies.keep(session, versions, now)
     return changes
 
@@ -106,12 +108,26 @@ def _postponed(session: Session, versions: list[PolicyVersion]) -> list[Change]:
     return changes
 
 
+def _commissioning(session: Session, doors: Iterable[str], required: bool) -> list[Change]:
+    """The doors of which the town wants something else than before: that they are commissioned, or not."""
+    return [
+        Change("change", in_service.DoorService.__tablename__, door, {"required": required})
+        for door in doors
+        if in_service.standing(session, door).required != required
+    ]
+
+
 def _wanted(town: Town) -> dict[type[Base], Rows]:
     rows: dict[type[Base], Rows] = {table: {} for table in TABLES}
     for name, service in town.services.items():
         rows[TownService][name,] = {"name": service.name}
     for name, client in town.clients.items():
-        rows[Client][name,] = {"service": client.service, "owner": client.owner, "scopes": list(client.scopes)}
+        rows[Client][name,] = {
+            "service": client.service,
+            "owner": client.owner,
+            "scopes": list(client.scopes),
+            "handovers": client.handovers,
+        }
     for name, plan in town.pin_sets.items():
         digits, _ = pin_rule(plan.live, plan.tries)
         costs = {"memory_kib": plan.memory_kib, "iterations": plan.iterations}
@@ -137,6 +153,9 @@ def _wanted(town: Town) -> dict[type[Base], Rows]:
             "rivals": list(town.rivals(name)),
             "opening_hours": {day: [each.split("-") for each in hours] for day, hours in room.opening_hours.items()},
             "reveal_s": DAY_S * int(room.reveal.strip("PD")),
+            "client": room.client,
+            "next_client": room.move.to if room.move is not None else None,
+            "moves_at": int(room.move.at.timestamp()) if room.move is not None else None,
         }
         rows[Way] |= {(room_id, door): {"place": place} for place, door in enumerate(town.ways(name))}
     return rows
@@ -150,7 +169,7 @@ def _as_stored(policy: Policy) -> Row:
 # What the file decides of a row; everything else in it is kept.
 DECIDED = {
     TownService: ("name",),
-    Client: ("service", "owner", "scopes"),
+    Client: ("service", "owner", "scopes", "handovers"),
     PinSet: ("digits", "live", "memory_kib", "iterations"),
     DoorGroup: ("shared", "pin_set", "policy"),
     Room: (
@@ -163,6 +182,9 @@ DECIDED = {
         "rivals",
         "opening_hours",
         "reveal_s",
+        "client",
+        "next_client",
+        "moves_at",
     ),
     Door: ("door_group",),
     Way: ("place",),

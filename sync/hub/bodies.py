@@ -13,13 +13,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from controller.formats.code_list import Kind, Language
-from sync.hub.answers import Answer, Code
+from controller.formats.errors import Refused
+from sync.hub.answers import Answer, Code, HandedOver
 from sync.hub.issuer import GrantState
 from sync.hub.occurrences import MAX_WINDOWS, Days, Hours, Pattern, Series, Weekday
 from sync.hub.personal_data import refuse_personal_data
 from sync.hub.reservations import Method, Wish
 
 REF = r"^[A-Za-z0-9_.:~-]{1,100}$"
+FORMS = {"pin": ("sheet.pdf", "sheet.html", "sheet.txt", "sms.txt"), "qr": ("sheet.pdf", "qr.png", "qr.svg")}
+"""In which forms a code can be had, by its method (artefacts/routes.py)."""
+
 _DURATION = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,3})M)?)?")
 _UNITS_S = (86_400, 3_600, 60)
 
@@ -197,7 +201,8 @@ class OpeningAnswer(BaseModel):
 
 class CredentialAnswer(BaseModel):
     """A code. `pin` or `qr` (the text of the QR code) is given to the owner once `reveal_at` has come. `ends_at` is
-    given for a code that has a successor; `holder` for a further person's."""
+    given for a code that has a successor; `holder` for a further person's; `links` lead to the code as its holder gets
+    it, by form (sheet, message, picture), from `reveal_at` on."""
 
     id: str
     method: Method
@@ -206,6 +211,9 @@ class CredentialAnswer(BaseModel):
     qr: str | None
     ends_at: str | None
     holder: str | None
+    links: Annotated[
+        dict[str, str], Field(examples=[{"sheet.pdf": "/v1/reservations/MOR-1/credentials/c-9a/sheet.pdf"}])
+    ]
 
 
 class DeliveryAnswer(BaseModel):
@@ -219,6 +227,24 @@ class DeliveryAnswer(BaseModel):
     live_until: Annotated[str | None, Field(examples=[None, "2026-08-07T12:00:00Z"])]
 
 
+class HandoverBody(Body):
+    """How the codes of a reservation reached their holder, or failed to: by which channel and when, never where to."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"channel": "ebox", "at": "2026-07-15T12:00:05Z", "ok": True}]}
+    )
+
+    channel: Literal["ebox", "profile", "mail", "sms", "letter", "counter", "app", "other"]
+    at: AwareDatetime
+    ok: bool
+
+    def told(self) -> HandedOver:
+        """The same as the hub understands it. Raises Refused `bad_request`."""
+        if not 2024 <= self.at.year < 2100:
+            raise Refused("bad_request", "at", "not an instant of this century")
+        return HandedOver(self.channel, int(self.at.timestamp()), self.ok)
+
+
 class ReservationAnswer(BaseModel):
     """What holds now."""
 
@@ -228,6 +254,7 @@ class ReservationAnswer(BaseModel):
     openings: list[OpeningAnswer]
     credentials: list[CredentialAnswer]
     delivery: list[DeliveryAnswer]
+    handovers: list[HandoverBody]
 
 
 class Problem(BaseModel):
@@ -275,7 +302,8 @@ def reservation_answer(answer: Answer) -> ReservationAnswer:
             )
             for each in answer.openings
         ],
-        credentials=[_credential(each) for each in answer.credentials],
+        credentials=[_credential(answer.ref, each) for each in answer.credentials],
+        handovers=[_handover(each) for each in answer.handovers],
         delivery=[
             DeliveryAnswer(
                 door=door,
@@ -288,7 +316,12 @@ def reservation_answer(answer: Answer) -> ReservationAnswer:
     )
 
 
-def _credential(code: Code) -> CredentialAnswer:
+def _handover(told: HandedOver) -> HandoverBody:
+    return HandoverBody.model_validate({"channel": told.channel, "at": instant(told.at), "ok": told.ok})
+
+
+def _credential(ref: str, code: Code) -> CredentialAnswer:
+    place = f"/v1/reservations/{ref}/credentials/{code.id}"
     return CredentialAnswer(
         id=code.id,
         method=code.method,
@@ -297,4 +330,5 @@ def _credential(code: Code) -> CredentialAnswer:
         qr=code.qr,
         ends_at=maybe_instant(code.ends_at),
         holder=code.holder,
+        links={form: f"{place}/{form}" for form in FORMS[code.method]},
     )

@@ -11,7 +11,7 @@ from sync.hub.bodies import REF, Body, Instant, Reference, ReservationBody, Room
 from sync.hub.closures import Closed, Closing
 from sync.hub.personal_data import refuse_personal_data
 from sync.hub.policies import InForce
-from sync.hub.readiness import Condition, DoorReadiness, Late, RoomStatus
+from sync.hub.readiness import Condition, DoorReadiness, Late, RoomStatus, Unheard
 from sync.hub.reservations import Method
 from sync.hub.rooms import Booked
 
@@ -109,11 +109,12 @@ class RoomAnswer(BaseModel):
 
 
 class LateAnswer(BaseModel):
-    """A reservation that starts within the hour and that this door does not hold yet."""
+    """A reservation that starts within the hour and that this door does not hold yet (`not_delivered`), or within the
+    day and of which its client has not told that its holder got the codes (`not_handed_over`, without a door)."""
 
-    code: Literal["not_delivered"] = "not_delivered"
+    code: Literal["not_delivered", "not_handed_over"]
     reservation: str
-    door: str
+    door: str | None
     start: str
 
 
@@ -185,14 +186,19 @@ def room_answer(room: RoomStatus) -> RoomAnswer:
     )
 
 
-def exceptions_answer(late: list[Late], doors: list[DoorReadiness]) -> ExceptionsAnswer:
+def exceptions_answer(late: list[Late | Unheard], doors: list[DoorReadiness]) -> ExceptionsAnswer:
     """What needs a person, as JSON."""
     return ExceptionsAnswer(
-        reservations=[
-            LateAnswer(reservation=each.reservation, door=each.door, start=instant(each.start)) for each in late
-        ],
+        reservations=[_late(each) for each in late],
         doors=[door_answer(each) for each in doors],
     )
+
+
+def _late(each: Late | Unheard) -> LateAnswer:
+    start = instant(each.start)
+    if isinstance(each, Unheard):
+        return LateAnswer(code="not_handed_over", reservation=each.reservation, door=None, start=start)
+    return LateAnswer(code="not_delivered", reservation=each.reservation, door=each.door, start=start)
 
 
 def policies_answer(found: list[InForce]) -> PoliciesAnswer:

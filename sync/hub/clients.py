@@ -115,6 +115,11 @@ class ClientDesk:
 
         return self.bench.run(now, lambda minter: grant(minter.session))
 
+    def pseudonym(self, name: str) -> str:
+        """A name for somebody's name or address that says nothing without this hub's store key, always the same
+        (X-05)."""
+        return self.bench.keyring.mark(f"pseudonym {name}")
+
     def doors_of(self, client: Client | Caller) -> list[str]:
         """The doors that lead to rooms the client may know of."""
 

@@ -98,8 +98,7 @@ class Room(Base):
 
 class Door(Base):
     """A door unit. The salt changes only with a re-key, so a PIN is derived once per door; `reported_*` is what its
-    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said;
-    `reported_doctor` is what its newest self-tests found (`at`, `checks` by name), null while it told of none."""
+    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said."""
 
     __tablename__ = "doors"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -114,7 +113,6 @@ class Door(Base):
     reported_clock_ms: Mapped[int | None] = mapped_column(Instant)
     reported_posture: Mapped[str | None]
     reported_faults: Mapped[list[str]] = mapped_column(JSON, default=list)
-    reported_doctor: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     ready: Mapped[bool | None]
     highest_version: Mapped[int] = mapped_column(Instant, default=0)
 

@@ -9,13 +9,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from controller.formats.code_list import ClosureReason
-from sync.hub import store
+from sync.hub import in_service, store
 from sync.hub.issuer import DAY_S, VALID_S
-from sync.hub.models import Delivery, Door, DoorList, Grant, GrantBooking, Reservation, Room, RoomClosure, Way
+from sync.hub.models import (
+    Client,
+    Delivery,
+    Door,
+    DoorList,
+    Grant,
+    GrantBooking,
+    Handover,
+    Reservation,
+    Room,
+    RoomClosure,
+    Way,
+)
 
 ONLINE_S = 180
 """A door reports every minute; three silent minutes are no coincidence."""
@@ -26,10 +38,13 @@ BEHIND_S = 120
 OFFSET_MAX_S = 60
 """How far a door's clock may be off, as far as its last report tells."""
 
+SELF_TEST_DAYS = 3
+"""A unit tests itself every night."""
+
 LATE_S = 3_600
 """A reservation that its door does not hold an hour before it starts needs a person."""
 
-Condition = Literal["enrolled", "online", "list_current", "list_fresh", "clock", "clock_offset", "faults", "posture"]
+Condition = Literal["enrolled", "online", "list_current", "list_fresh", "clock", "clock_offset", "faults", "in_service", "self_test", "posture"]
 SURE_CLOCKS = frozenset({"synced", "holdover"})
 
 
@@ -84,6 +99,15 @@ class Late:
     start: int
 
 
+@dataclass(frozen=True)
+class Unheard:
+    """A reservation of which its client has not told that the holder got the codes, although it starts at `start`."""
+
+    client: str
+    reservation: str
+    start: int
+
+
 def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
     """Every condition of one door at `now` (UTC seconds)."""
     current = session.get(DoorList, door.id)
@@ -96,6 +120,8 @@ def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
     if door.reported_clock_ms is not None and door.reported_at is not None:
         offset = door.reported_clock_ms // 1000 - door.reported_at
     faults = door.reported_faults or []
+    known = in_service.standing(session, door.id)
+    why_not = in_service.why_not(session, door)
     checks = (
         Check("enrolled", door.event_key is not None, "event key" if door.event_key else "no event key"),
         Check(
@@ -109,9 +135,25 @@ def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
         Check("clock", door.reported_clock in SURE_CLOCKS, door.reported_clock or "unknown"),
         Check("clock_offset", offset is not None and abs(offset) <= OFFSET_MAX_S, f"{offset} s"),
         Check("faults", not faults, " ".join(faults) or "none"),
+        Check("in_service", why_not is None, why_not or ("commissioned" if known.required else "not required")),
+        _self_test(known, now),
         Check("posture", door.reported_posture != "lockdown", door.reported_posture or "unknown"),
     )
     return DoorReadiness(door.id, checks)
+
+
+def _self_test(known: in_service.DoorService, now: int) -> Check:
+    """What the unit last found of itself: relay, camera focus, certificate and the rest (R000-05)."""
+    if known.doctor_at is None:
+        return Check("self_test", True, "never run")
+    red = [name for name, colour in known.doctor.items() if colour == "red"]
+    amber = [name for name, colour in known.doctor.items() if colour == "amber"]
+    days = max(0, now - known.doctor_at) // DAY_S
+    if days >= SELF_TEST_DAYS:
+        return Check("self_test", False, f"{days} days ago")
+    said = [f"red: {' '.join(red)}"] if red else []
+    said += [f"amber: {' '.join(amber)}"] if amber else []
+    return Check("self_test", not red, "; ".join(said) or f"{len(known.doctor)} checks green")
 
 
 def room_status(session: Session, room: Room, now: int) -> RoomStatus:
@@ -161,3 +203,20 @@ def late(session: Session, now: int, rooms: Collection[str] | None = None) -> li
         if delivery.version is None or door.reported_version < delivery.version:
             found.setdefault((client, ref, door.id), Late(client, ref, door.id, start))
     return list(found.values())
+
+
+def not_handed_over(session: Session, now: int, rooms: Collection[str]) -> list[Unheard]:
+    """The reservations of clients that tell of handovers, to start within a day, of which none succeeded (R004-10)."""
+    told = exists().where(Handover.grant_id == Grant.id, Handover.ok.is_(True))
+    query = (
+        select(Reservation.client, Reservation.ref, func.min(GrantBooking.start))
+        .join(Grant, Grant.id == Reservation.grant_id)
+        .join(GrantBooking, GrantBooking.grant_id == Grant.id)
+        .join(Client, Client.id == Reservation.client)
+        .where(GrantBooking.room.in_(rooms), Client.handovers.is_(True), Grant.state == "active", ~told)
+        .where(Grant.reveal_at <= now, GrantBooking.until > now)
+        .group_by(Reservation.client, Reservation.ref)
+        .having(func.min(GrantBooking.start) <= now + DAY_S)
+        .order_by(func.min(GrantBooking.start), Reservation.ref)
+    )
+    return [Unheard(*row) for row in session.execute(query)]

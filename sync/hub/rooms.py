@@ -15,7 +15,7 @@ from sync.hub.closures import Closed, Closing
 from sync.hub.credentials import Minter
 from sync.hub.models import Door, Grant, GrantBooking, Reservation, Room
 from sync.hub.policies import InForce
-from sync.hub.readiness import DoorReadiness, Late, RoomStatus
+from sync.hub.readiness import DoorReadiness, Late, RoomStatus, Unheard
 from sync.hub.workbench import Workbench
 
 PAGE_MAX = 500
@@ -73,14 +73,16 @@ class RoomDesk:
 
         return self.bench.look(look)
 
-    def exceptions(self, caller: Caller, now: int) -> tuple[list[Late], list[DoorReadiness]]:
-        """What needs a person: reservations their doors do not hold in time, and doors that are not ready (R002-33)."""
+    def exceptions(self, caller: Caller, now: int) -> tuple[list[Late | Unheard], list[DoorReadiness]]:
+        """What needs a person: reservations their doors do not hold in time, codes that have not reached anybody, and
+        doors that are not ready (R002-33)."""
 
-        def look(session: Session) -> tuple[list[Late], list[DoorReadiness]]:
+        def look(session: Session) -> tuple[list[Late | Unheard], list[DoorReadiness]]:
             rooms = session.scalars(store.visible_rooms(caller)).all()
             doors = session.scalars(select(Door).where(Door.id.in_(store.doors_to(session, rooms))).order_by(Door.id))
             red = [readiness.door_readiness(session, door, now) for door in doors]
-            return readiness.late(session, now, rooms), [each for each in red if not each.ready]
+            late = readiness.late(session, now, rooms)
+            return [*late, *readiness.not_handed_over(session, now, rooms)], [each for each in red if not each.ready]
 
         return self.bench.look(look)
 

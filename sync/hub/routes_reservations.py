@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from sync.hub.bodies import REF, ReservationAnswer, ReservationBody, reservation_answer
+from sync.hub.bodies import REF, HandoverBody, ReservationAnswer, ReservationBody, reservation_answer
 from sync.hub.bodies_rooms import CredentialBody, SwapBody
 from sync.hub.clients import Caller
 from sync.hub.gate import Gate
@@ -22,7 +22,7 @@ CHANGING = ("bad_request", "unauthorised", "not_owner", "not_found", "pin_space_
 
 
 def reservation_routes(service: Service, gate: Gate) -> APIRouter:
-    """Create, replace, read, reveal, rotate, further codes, swap."""
+    """Create, replace, read, reveal, rotate, further codes, handovers, swap."""
     routes = APIRouter(tags=["reservations"])
     now = gate.now
     Booker = Annotated[Caller, Depends(gate.needs("reservations"))]
@@ -85,6 +85,17 @@ def reservation_routes(service: Service, gate: Gate) -> APIRouter:
     ) -> ReservationAnswer:
         """End one code; the reservation's other codes go on."""
         return reservation_answer(service.revoke(client.id, ref, credential, now()))
+
+    @routes.post(
+        "/v1/reservations/{ref}/handovers",
+        status_code=201,
+        response_model=ReservationAnswer,
+        responses=documented("bad_request", "unauthorised", "not_owner", "not_found", "too_large"),
+    )
+    def hand_over(ref: Ref, body: HandoverBody, client: Booker) -> ReservationAnswer:
+        """Tell by which channel the codes reached their holder, or that they did not. For a client whose `handovers`
+        are expected, a reservation without one that succeeded is an exception from a day before it starts."""
+        return reservation_answer(service.hand_over(client.id, ref, body.told(), now()))
 
     @routes.post("/v1/swaps", response_model=ReservationAnswer, responses={**CREATED, **documented(*WRITING)})
     def swap(body: SwapBody, client: Booker, response: Response) -> ReservationAnswer:

@@ -12,12 +12,14 @@ asked about reservations is here; the other desks are `clients`, `doors`, `rooms
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from controller.formats import pin
+from controller.formats.code_list import Kind
 from controller.formats.errors import Refused
 from sync.hub import lifecycle, pin_space, reservations, rotation, store
-from sync.hub.answers import Answer, answer_of, note
+from sync.hub.answers import Answer, HandedOver, answer_of, note
 from sync.hub.clients import ClientDesk
 from sync.hub.codes import Randomness
 from sync.hub.credentials import Minter
@@ -25,11 +27,14 @@ from sync.hub.database import Sessions
 from sync.hub.doors import DoorDesk
 from sync.hub.keys import Keyring
 from sync.hub.list_builder import Derive, ListBuilder
-from sync.hub.models import Client, Reservation
+from sync.hub.models import Client, Handover, Reservation, Room
 from sync.hub.reservations import Method, Wish
 from sync.hub.rooms import RoomDesk
 from sync.hub.upkeep import Upkeep
 from sync.hub.workbench import Publisher, Workbench
+
+AHEAD_S = 120
+"""How far a caller's clock may be off when it tells when it handed a code over."""
 
 
 class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
@@ -114,14 +119,40 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
     def revoke(self, client: str, ref: str, credential: str, now: int) -> Answer:
         """End one code; the others go on. Raises Refused `not_found`."""
         return self._change(
-            client, ref, now, "credential revoked", lambda minter, each: rotation.revoke(minter, each, credential)
-        )
+            client, ref, now, "credential revoked",
+            lambda minter, each: rotation.revoke(minter, each, credential), ending=True,
+        )  # fmt: skip
+
+    def hand_over(self, client: str, ref: str, told: HandedOver, now: int) -> Answer:
+        """Note how the codes of a reservation reached their holder, or did not (R004-10). Raises Refused `not_found`,
+        `bad_request` for what was before the codes could be shown, or is still to come."""
+
+        def work(minter: Minter) -> Answer:
+            reservation = store.reservation_of(minter.session, client, ref, lock=True)
+            if not reservation.grant.reveal_at - AHEAD_S <= told.at <= now + AHEAD_S:
+                raise Refused("bad_request", "at", "between the time the codes may be shown and now")
+            minter.session.add(Handover(grant_id=reservation.grant_id, **asdict(told)))
+            minter.session.flush()
+            note(minter.session, reservation, "handed over" if told.ok else "not handed over", now)
+            return answer_of(minter, reservation, reveal=False)
+
+        return self.bench.run(now, work)
 
     def _change(
-        self, client: str, ref: str, now: int, action: str, change: Callable[[Minter, Reservation], set[str]]
+        self,
+        client: str,
+        ref: str,
+        now: int,
+        action: str,
+        change: Callable[[Minter, Reservation], set[str]],
+        *,
+        ending: bool = False,
     ) -> Answer:
         def work(minter: Minter) -> Answer:
             reservation = store.reservation_of(minter.session, client, ref, lock=True)
+            if not ending:
+                grant = reservation.grant
+                _check_books(client, grant.kind, store.rooms_of_grant(minter.session, grant), now)
             minter.ask_for_lists(change(minter, reservation))
             note(minter.session, reservation, action, now)
             return answer_of(minter, reservation, reveal=True)
@@ -134,6 +165,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         _check_may(client, ref, wish)
         # A cancellation must get through whatever has become of the rooms since.
         rooms = store.rooms_of(session, client, () if wish.state == "cancelled" else wish.rooms)
+        _check_books(client_id, wish.kind, rooms, now)
         windows = reservations.booked_windows(wish, rooms, now)
         reservation = session.get(Reservation, (client_id, ref), with_for_update={"of": Reservation})
         created = reservation is None
@@ -163,6 +195,16 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         if wish.state == "active" and (made or before != "active"):
             lifecycle.codes_made(session, reservation, now)
         return answer, created
+
+
+def _check_books(client: str, kind: Kind, rooms: Iterable[Room], now: int) -> None:
+    """A room may be one client's to book; moved to another, from that instant on the one before writes no more
+    (R004-22). Staff and suppliers come by whichever tool plans them."""
+    for room in rooms:
+        moved = room.moves_at is not None and room.moves_at <= now
+        books = room.next_client if moved else room.client
+        if kind == "renter" and books not in {None, client}:
+            raise Refused("not_owner", "rooms", f"room {room.id} is booked by another client")
 
 
 def _check_may(client: Client, ref: str, wish: Wish) -> None:

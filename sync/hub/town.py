@@ -77,11 +77,13 @@ class ServicePlan(_Strict, frozen=True):
 class ClientPlan(_Strict, frozen=True):
     """A program that calls the API. Scopes: `reservations` makes and reads its own, `rooms` reads status and readiness,
     `facility` sets closures and reads what needs a person, `records` reads who came and went. With `owner` it is an
-    external owner's: it sees that owner's rooms only and lets in staff, never renters (R000-08)."""
+    external owner's: it sees that owner's rooms only and lets in staff, never renters (R000-08). With `handovers` it
+    tells how each code reached its holder; one it has told nothing of a day before is an exception (R004-10)."""
 
     service: Name
     owner: Name | None = None
     scopes: tuple[Scope, ...] = ("reservations",)
+    handovers: bool = False
 
 
 class PinSetPlan(_Strict, frozen=True):
@@ -102,15 +104,25 @@ class BuildingPlan(_Strict, frozen=True):
     policy: PolicyPlan = PolicyPlan()
 
 
+class MovePlan(_Strict, frozen=True):
+    """From `at` on (an instant with offset), renters of the room come by the client `to`."""
+
+    to: Name
+    at: datetime.datetime
+
+
 class RoomPlan(_Strict, frozen=True):
     """A rented room: its doors form one door group. `entrances` of its building lead to it, all of them unless
-    named. A divisible room has `parts`: their doors lead to it too, and whoever rents a part has it (R002-08)."""
+    named. A divisible room has `parts`: their doors lead to it too, and whoever rents a part has it (R002-08). `client`
+    alone books renters into it, any client of the service if left out; `move` hands that over (R004-22)."""
 
     service: Name
     building: Name
     doors: tuple[DoorId, ...] = ()
     parts: tuple[Name, ...] = ()
     owner: Name | None = None
+    client: Name | None = None
+    move: MovePlan | None = None
     opening_hours: dict[Weekday, tuple[Hours, ...]] = {}
     reveal: Annotated[str, Meta(pattern=r"^P\d{1,3}D$")] = "P2D"
     id: RoomId | None = None
@@ -129,6 +141,12 @@ class DecisionPlan(_Strict, frozen=True):
     reference: Annotated[str, Meta(pattern=r"^[!-~]{1,300}$")] | None = None
 
 
+class CommissioningPlan(_Strict, frozen=True):
+    """`required`: a door lets renters in only once it was commissioned and passed. False for doors that are virtual."""
+
+    required: bool = True
+
+
 class Town(_Strict, frozen=True):
     """The whole file, checked."""
 
@@ -139,6 +157,7 @@ class Town(_Strict, frozen=True):
     rooms: dict[str, RoomPlan]
     policy: PolicyPlan
     decision: DecisionPlan
+    commissioning: CommissioningPlan = CommissioningPlan()
 
     def room_id(self, name: str) -> str:
         """The id by which reservations name the room `name`."""
@@ -188,6 +207,7 @@ def read_town(text: str) -> Town:
         rooms=_entries(document, "rooms", RoomPlan),
         policy=_convert(document.get("policy", {}), PolicyPlan, "[policy]"),
         decision=_convert(document.get("decision", {}), DecisionPlan, "[decision]"),
+        commissioning=_convert(document.get("commissioning", {}), CommissioningPlan, "[commissioning]"),
     )
     _check_references(town)
     _check_parts(town)
@@ -231,11 +251,24 @@ def _check_references(town: Town) -> None:
         _known(room.building, town.buildings, f"[rooms.{name}] building")
         for entrance in room.entrances or ():
             _known(entrance, town.buildings[room.building].entrances, f"[rooms.{name}] entrances")
+        _check_bookers(town, name, room)
         if room.time_zone not in zones:
             raise Refused("bad_town", f"[rooms.{name}] time_zone", f"no time zone {room.time_zone}")
         other = seen.setdefault(town.room_id(name), name)
         if other != name:
             raise Refused("bad_town", f"[rooms.{name}] id", f"is the id of room {other} as well")
+
+
+def _check_bookers(town: Town, name: str, room: RoomPlan) -> None:
+    """Who books a room is a client of its service."""
+    wanted = [("client", room.client)] + ([("move.to", room.move.to)] if room.move is not None else [])
+    for place, client in wanted:
+        if client is not None:
+            _known(client, town.clients, f"[rooms.{name}] {place}")
+            if town.clients[client].service != room.service:
+                raise Refused("bad_town", f"[rooms.{name}] {place}", f"{client} is of another service")
+    if room.move is not None and room.move.at.tzinfo is None:
+        raise Refused("bad_town", f"[rooms.{name}] move.at", "needs an offset, as in 2027-01-01T00:00:00+01:00")
 
 
 def _check_parts(town: Town) -> None:

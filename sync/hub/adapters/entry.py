@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
@@ -85,10 +85,15 @@ def rejected(where: str, ref: str | None, refused: Refused) -> Rejected:
     return Rejected(where, ref, refused.code, text)
 
 
-def as_ref(name: str, *, is_uid: bool = False) -> str:
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def as_ref(name: str, *, is_uid: bool = False, pseudonym: Callable[[str], str] = _digest) -> str:
     """A foreign identifier as a ref: the same where it can be, other characters as `~` and their hexadecimal code; a
     digest where that gets too long or looks like personal data. The UID of an event may look like an e-mail address
-    (`17@planner` is `17~40planner`): behind its @ there is a host."""
+    (`17@planner` is `17~40planner`): behind its @ there is a host. For what may name a person, `pseudonym` is one that
+    only this hub can make (X-05)."""
     ref = "".join(each if _IN_REF.fullmatch(each) else _escaped(each) for each in name)
     try:
         refuse_personal_data([("ref", ref), ("name", name.replace("@", " ") if is_uid else name)])
@@ -96,7 +101,7 @@ def as_ref(name: str, *, is_uid: bool = False) -> str:
         ref = ""
     if 0 < len(ref) <= REF_CHARS:
         return ref
-    return f"h-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    return f"h-{pseudonym(name)[:32]}"
 
 
 def _escaped(character: str) -> str:

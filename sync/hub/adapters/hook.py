@@ -104,7 +104,7 @@ class Hook:
             state=state,
             rooms=rooms,
             windows=windows,
-            holder=as_ref(str(holder)) if holder is not None else self._ref(number),
+            holder=as_ref(str(holder), pseudonym=self.intake.pseudonym) if holder is not None else self._ref(number),
             holder_kind=plan.holder_kind,
             language=cast(Any, one_of(language, LANGUAGES, fields.language or "language")),
             sequence=None if sequence is None else self._sequence(sequence),

@@ -7,14 +7,14 @@ A series is one reservation with many windows, so it keeps one code. Occurrences
 20:00 stays 20:00 when the clocks change. All-day events mean the room's opening hours.
 
 With `per_attendee` each attendee gets a reservation of their own, and so a code of their own (R004-25). The address is
-not kept: ref and holder hold a digest of it.
+not kept: ref and holder hold a name for it that only this hub can make.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, cast
@@ -51,11 +51,14 @@ OCCURRENCES_MAX = 20_000
 
 @dataclass(frozen=True)
 class Plan:
-    """How a feed is read: grants of which kind, at most how many days ahead, for each attendee or for the event."""
+    """How a feed is read: grants of which kind, at most how many days ahead, for each attendee or for the event.
+    `pseudonym` makes a name of an attendee's address that only this hub can make (X-05); without one nobody finds an
+    attendee again."""
 
     kind: Kind = "cleaning"
     ahead_days: int = 92
     per_attendee: bool = False
+    pseudonym: Callable[[str], str] = lambda _address: secrets.token_hex(8)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _event(uid: str, parts: Sequence[Component], places: Places, plan: Plan, spa
             raise Refused("bad_request", "UID", "an event needs one")
         entry = _entry(uid, _newest(parts), places, plan, span)
         people = _attendees(parts) if plan.per_attendee else []
-        yield from (_personal(entry, uid, address) for address in people)
+        yield from (_personal(entry, uid, plan.pseudonym(f"attendee {address}")[:16]) for address in people)
         if not people:
             yield entry
     except Refused as refused:
@@ -270,6 +273,5 @@ def _attendees(parts: Sequence[Component]) -> list[str]:
     return sorted({str(each).strip().lower() for each in (found if isinstance(found, list) else [found])})
 
 
-def _personal(entry: Entry, uid: str, address: str) -> Entry:
-    person = hashlib.sha256(f"zs-attendee\0{address}".encode()).hexdigest()[:16]
+def _personal(entry: Entry, uid: str, person: str) -> Entry:
     return replace(entry, ref=as_ref(f"{uid}:{person}", is_uid=True), holder=f"a-{person}")

@@ -55,6 +55,10 @@ class Intake:
         held = self.held({ref for ref in replaced | {item.ref for item in items} if ref is not None})
         return [self._take(item, held, now) for item in items]
 
+    def pseudonym(self, name: str) -> str:
+        """A name for a name, which only this hub can make."""
+        return self.service.pseudonym(name)
+
     def cancel(self, reservation: Reservation, where: str, now: int) -> Outcome:
         """Cancel what the other side no longer has."""
         return self._take(replace(entry_of(reservation, where), state="cancelled"), {reservation.ref: reservation}, now)

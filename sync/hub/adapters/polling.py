@@ -60,7 +60,7 @@ class Poller:
             if fetched.body is None and self._day == now // DAY_S:
                 return Poll(self.name)
             calendar = self._calendar if fetched.body is None else fetched.body
-            plan = Plan(self.plan.kind, self.plan.ahead_days, self.plan.per_attendee)
+            plan = Plan(self.plan.kind, self.plan.ahead_days, self.plan.per_attendee, self.intake.pseudonym)
             items = read_feed(calendar, self.places(), plan, now)
         except Refused as refused:
             return Poll(self.name, failure=str(refused))

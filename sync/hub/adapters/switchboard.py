@@ -11,6 +11,7 @@ Made once per process: pollers remember what they fetched, hooks let their calls
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -52,7 +53,7 @@ class Switchboard:
             case "csv":
                 items = read_csv(data, places)
             case "ics":
-                items = read_feed(data, places, plan, now)
+                items = read_feed(data, places, replace(plan, pseudonym=self._service.pseudonym), now)
             case "oslo":
                 items = read_oslo(data, places, base)
         return self._intake(client, form).take(items, now)

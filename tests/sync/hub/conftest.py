@@ -101,7 +101,15 @@ def broker() -> Broker:
 
 
 # The tests of these modules run on both kinds of database.
-BOTH = {"test_bulk", "test_service", "test_codes_and_people", "test_calendar", "test_happenings", "test_several_hubs"}
+BOTH = {
+    "test_bulk",
+    "test_service",
+    "test_codes_and_people",
+    "test_calendar",
+    "test_happenings",
+    "test_several_hubs",
+    "test_list_builder",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

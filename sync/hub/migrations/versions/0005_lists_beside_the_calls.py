@@ -1,5 +1,5 @@
-"""Lists are made beside the calls that ask for them; who may book a room, and from when on; how codes were handed over;
-what doors' self-tests found."""
+"""Lists are made beside the calls that ask for them; who may book a room, and from when on; how codes were handed
+over."""
 
 from collections.abc import Sequence
 
@@ -39,4 +39,3 @@ def upgrade() -> None:
     op.add_column("rooms", sa.Column("client", sa.String(), nullable=True))
     op.add_column("rooms", sa.Column("next_client", sa.String(), nullable=True))
     op.add_column("rooms", sa.Column("moves_at", sa.BigInteger(), nullable=True))
-    op.add_column("doors", sa.Column("reported_doctor", sa.JSON(), nullable=True))
