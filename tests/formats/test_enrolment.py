@@ -50,7 +50,7 @@ def test_an_invitation_fits_version_4_and_comes_back_as_it_was(invitation: Invit
     text = invitation.text()
     assert set(text) <= ALPHANUMERIC
     assert len(text) <= formats.TEXT_CHARS
-    assert segno.make(text, error="m", micro=False, boost_error=False).version <= 4
+    assert segno.make(text, error="m", micro=False, boost_error=False).version in {1, 2, 3, 4}
     assert formats.parse_invitation(text) == invitation
 
 

@@ -10,7 +10,7 @@ from controller.enrolment import Enrolled, Enrolment
 from controller.formats import enrolment as formats
 from controller.formats.encoding import canonical
 from controller.formats.enrolment import Broker, Invitation, RenewalRequest
-from controller.formats.enrolment_messages import FoundTrust
+from controller.formats.enrolment_messages import AskRenewal, FetchTrust, FoundTrust, SendEnrolment
 from controller.formats.envelope import seal
 from sync.agent.enrol_identity import Identity
 from sync.hub.ca import make_tls
@@ -59,30 +59,47 @@ class UnitAtTheDoor:
         self.town, self.door = town, door
         self.identity = Identity(folder / "agent.pem", None)
         self._enrolment = Enrolment(door, enrolled=False, entropy=os.urandom)
-        self.enrolled: Enrolled | None = None
+        self._kept: Enrolled | None = None
         self.code = ""
 
-    def read(self, invitation: Invitation) -> str:
-        """The request to the hub."""
+    @property
+    def enrolled(self) -> Enrolled:
+        """What it kept; once it was enrolled."""
+        assert self._kept is not None
+        return self._kept
+
+    def begin(self, invitation: Invitation) -> FetchTrust:
+        """The camera reads the code: what the agent is to fetch."""
         fetch = self._enrolment.read(invitation.text(), 0)
         assert fetch is not None
-        document = self.town.shelf.named(fetch.trust).decode()
-        found = FoundTrust(document=document, csr=self.identity.request(self.door))
-        return self._enrolment.found(found, 0).body
+        return fetch
 
-    def take(self, answer: bytes | str) -> None:
-        """The hub's answer; keeps everything."""
-        self.enrolled = self._enrolment.answered(answer if isinstance(answer, str) else answer.decode(), 0)
+    def found(self, found: FoundTrust) -> SendEnrolment:
+        """The agent brings the document: what it is to send."""
+        return self._enrolment.found(found, 0)
+
+    def read(self, invitation: Invitation) -> str:
+        """Both, without an agent: the request to the hub."""
+        document = self.town.shelf.named(self.begin(invitation).trust).decode()
+        return self.found(FoundTrust(document=document, csr=self.identity.request(self.door))).body
+
+    def take(self, answer: bytes | str, *, install: bool = True) -> None:
+        """The hub's answer; keeps everything, the agent's certificate where `install` says so."""
+        self._kept = self._enrolment.answered(answer if isinstance(answer, str) else answer.decode(), 0)
         self._enrolment.done(0)
         self.code = self._enrolment.code(0) or ""
-        assert self.identity.take(self.enrolled.link.certificate)
+        if install:
+            assert self.identity.take(self.enrolled.link.certificate)
+
+    def sign(self, ask: AskRenewal) -> str:
+        """What the controller makes of the agent's wish."""
+        return self._enrolment.renewal(ask, self.enrolled.event_key, 10**9).body
 
     def enrol(self, invitation: Invitation, now: datetime = NOW) -> None:
         self.take(self.town.desk.enrol(self.read(invitation), now))
 
     def renewal(self, identity: Identity | None = None) -> bytes:
         """The next renewal, as the controller signs it for the agent that has these files."""
-        assert self.enrolled is not None
         identity = identity or self.identity
         life = identity.life()
         request = RenewalRequest(
