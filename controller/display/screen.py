@@ -364,8 +364,8 @@ def _zone(name: str) -> tzinfo:
 
 
 def unbroken(text: str) -> str:
-    """A telephone number stays on one line: no break where a space parts two digits."""
-    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", text)
+    """A telephone number stays on one line, and so does "QR-code": no break between two digits, nor behind "QR-"."""
+    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", text).replace("QR-", "QR\u2011")
 
 
 def accepted(chosen: str) -> str | None:

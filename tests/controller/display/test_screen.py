@@ -143,15 +143,15 @@ def test_touching_counts_before_typing_and_both_are_told():
 
 
 def test_a_door_that_cannot_know_its_bookings_does_not_call_the_room_free():
-    assert told(screen(public(bookings=False))) == ["Feestzaal", "PIN of QR-code", "QR-lezer: geen opname"]
+    assert told(screen(public(bookings=False))) == ["Feestzaal", "PIN of QR\u2011code", "QR\u2011lezer: geen opname"]
 
 
 def test_the_idle_screen_speaks_one_language_after_the_other():
     composer = Composer()
     composer.heard(public(languages=("nl", "de")), 0)
-    assert "PIN of QR-code" in told(composer.screen(0))
-    assert "PIN oder QR-Code" in told(composer.screen(TURN_MS))
-    assert "PIN of QR-code" in told(composer.screen(2 * TURN_MS))
+    assert "PIN of QR\u2011code" in told(composer.screen(0))
+    assert "PIN oder QR\u2011Code" in told(composer.screen(TURN_MS))
+    assert "PIN of QR\u2011code" in told(composer.screen(2 * TURN_MS))
 
 
 def test_two_equal_answers_are_heard_twice():
