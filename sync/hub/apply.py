@@ -34,6 +34,7 @@ from sync.hub.models import (
     PinSet,
     PolicyVersion,
     Reservation,
+    RetentionRule,
     Room,
     TownService,
     Verifier,
@@ -44,7 +45,7 @@ from sync.hub.town import Town
 
 GROUP_KEY_BYTES = 32
 SALT_BYTES = 16
-TABLES: tuple[type[Base], ...] = (TownService, Client, PinSet, DoorGroup, Room, Door, Way)
+TABLES: tuple[type[Base], ...] = (TownService, Client, RetentionRule, PinSet, DoorGroup, Room, Door, Way)
 Row = dict[str, Any]
 Rows = dict[tuple[str, ...], Row]
 
@@ -119,6 +120,7 @@ def _commissioning(session: Session, doors: Iterable[str], required: bool) -> li
 
 def _wanted(town: Town) -> dict[type[Base], Rows]:
     rows: dict[type[Base], Rows] = {table: {} for table in TABLES}
+    rows[RetentionRule]["town",] = {"months": town.retention.months}
     for name, service in town.services.items():
         rows[TownService][name,] = {"name": service.name}
     for name, client in town.clients.items():
@@ -170,6 +172,7 @@ def _as_stored(policy: Policy) -> Row:
 DECIDED = {
     TownService: ("name",),
     Client: ("service", "owner", "scopes", "handovers"),
+    RetentionRule: ("months",),
     PinSet: ("digits", "live", "memory_kib", "iterations"),
     DoorGroup: ("shared", "pin_set", "policy"),
     Room: (

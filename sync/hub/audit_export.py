@@ -82,12 +82,11 @@ def checkpoint(store: LogStore, door: str, log: str) -> bytes:
 
 
 def _wanted(store: LogStore, door: str, log: str, last: int, selection: Selection) -> tuple[int, int]:
-    """The first and last number that was asked for. The door's clock may have been set back in between, so every record
-    is looked at."""
-    seqs = [record.seq for record in store.records(door, log, 1, last) if selection.wants(record)]
-    if not seqs:
+    """The first and last number that was asked for, as far as the door has vouched for the log."""
+    found = store.stretch(door, log, selection.from_ms, selection.until_ms, selection.grants)
+    if found is None or found[0] > last:
         raise Refused("nothing_found", f"{door} {log}", "this log has no record that was asked for")
-    return seqs[0], seqs[-1]
+    return found[0], min(found[1], last)
 
 
 def _statement(payload: str) -> Statement:

@@ -21,6 +21,7 @@ from controller.formats.event import (
     GENESIS,
     STATEMENT_TYP,
     Batch,
+    Event,
     Opening,
     SealedStatement,
     Statement,
@@ -45,12 +46,13 @@ BEGINNING = LogEnd(0, GENESIS)
 
 @dataclass(frozen=True)
 class ReadRecord:
-    """One record: `data` its canonical bytes, `hash` the chain after it."""
+    """One record: `event` and its canonical bytes `data`, `hash` the chain after it."""
 
     seq: int
     hash: str
     data: bytes
     opening: Opening | None
+    event: Event
 
 
 @dataclass(frozen=True)
@@ -163,5 +165,5 @@ def _read_records(batch: Batch, statement: Statement) -> tuple[ReadRecord, ...]:
         if record.opening is not None and record.opening.commitment() != event.who:
             raise Refused("bad_opening", f"{where}.opening", "does not open the event's commitment")
         previous = chain(previous, data)
-        records.append(ReadRecord(event.seq, previous, data, record.opening))
+        records.append(ReadRecord(event.seq, previous, data, record.opening, event))
     return tuple(records)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 
-from controller.formats.event import parse_event
+from controller.formats.event import Event
 from sync.hub.apply import GROUP_KEY_BYTES
 from sync.hub.collector import ReadRecord
 from sync.hub.credentials import Minter
@@ -21,7 +21,7 @@ from sync.hub.models import Credential, Door, DoorGroup
 def passes_in(records: Iterable[ReadRecord]) -> set[str]:
     """The credential ids of passes that opened by themselves."""
     return {
-        record.opening.credential for record in records if record.opening is not None and _opened_alone(record.data)
+        record.opening.credential for record in records if record.opening is not None and _opened_alone(record.event)
     }
 
 
@@ -41,6 +41,5 @@ def rekey_group(minter: Minter, door_id: str) -> list[str]:
     return list(session.scalars(select(Door.id).where(Door.door_group == group.id)))
 
 
-def _opened_alone(data: bytes) -> bool:
-    event = parse_event(data, "stored event")
+def _opened_alone(event: Event) -> bool:
     return event.kind == "granted" and event.credential == "pass"

@@ -15,7 +15,7 @@ from sqlalchemy import JSON, BigInteger, String, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from sync.hub.database import Base
-from sync.hub.log_store import take_cursor
+from sync.hub.log_tables import take_cursor
 
 KEPT_S = 30 * 86_400
 """How long the hub's own events stay in the feed."""
@@ -25,7 +25,7 @@ HubEventType = Literal[
     "credential.ready", "credential.rotated", "credential.revoked",
     "delivery.applied", "delivery.stale",
     "room.closed", "room.reopened", "door.ready", "door.not_ready", "policy.changed",
-    "visit.ended",
+    "visit.ended", "alarm.duress",
 ]  # fmt: skip
 
 

@@ -12,114 +12,27 @@ chain whole, and a batch that is sent again does not bring it back.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, cast
+from dataclasses import dataclass, replace
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Row, Select, Table, UniqueConstraint, delete, insert, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select
+from sqlalchemy.orm import Session
 
 from controller.formats.encoding import decode
 from controller.formats.event import Event, Opening, Receipt, SealedStatement, parse_event
-from sync.hub.collector import (
-    BEGINNING,
-    Append,
-    Fork,
-    Gap,
-    LogEnd,
-    Placing,
-    ReadBatch,
-    ReadRecord,
-    next_receipt_number,
-    place,
-)
-from sync.hub.database import Base, Sessions, reading
+from sync.hub.collector import LogEnd, ReadBatch
+from sync.hub.database import Sessions, reading
+from sync.hub.log_storing import Answer, Storing, count, receipt_number
+from sync.hub.log_tables import EndRow, IncidentRow, MovedRow, OpeningRow, RecordRow, RefusalRow, StatementRow
 
 # Pages, because a reader that stays in one transaction keeps the database from tidying up behind it.
 PAGE_RECORDS = 1_000
 
-Number = Annotated[int, mapped_column(BigInteger)]
-NumberInIndex = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
-
-
-class _Record(Base):
-    __tablename__ = "log_records"
-    __table_args__ = (UniqueConstraint("door", "log", "seq"), Index("log_records_by_door", "door", "cursor"))
-    cursor: Mapped[NumberInIndex]
-    door: Mapped[str]
-    log: Mapped[str]
-    seq: Mapped[Number]
-    hash: Mapped[str]
-    data: Mapped[bytes]
-
-
-class _Opening(Base):
-    __tablename__ = "log_openings"
-    cursor: Mapped[NumberInIndex] = mapped_column(ForeignKey(_Record.cursor))
-    nonce: Mapped[str]
-    grant: Mapped[str] = mapped_column(index=True)
-    credential: Mapped[str]
-
-
-class _Statement(Base):
-    __tablename__ = "log_statements"
-    door: Mapped[str] = mapped_column(primary_key=True)
-    log: Mapped[str] = mapped_column(primary_key=True)
-    last: Mapped[NumberInIndex]
-    first: Mapped[Number]
-    sealed: Mapped[bytes]
-
-
-class _End(Base):
-    __tablename__ = "log_ends"
-    door: Mapped[str] = mapped_column(primary_key=True)
-    log: Mapped[str] = mapped_column(primary_key=True)
-    seq: Mapped[Number]
-    hash: Mapped[str]
-
-
-class _Cursor(Base):
-    """One row: the newest record's cursor. Taking numbers from a locked row, not from a database sequence, makes the
-    order of the cursors the order of the commits, so that a reader who follows them misses nothing."""
-
-    __tablename__ = "log_cursor"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    last: Mapped[Number]
-
-
-class _ReceiptNumber(Base):
-    """Per door: the number of the last receipt, and the highest one the door has reported."""
-
-    __tablename__ = "receipt_numbers"
-    door: Mapped[str] = mapped_column(primary_key=True)
-    last: Mapped[Number] = mapped_column(default=0)
-    reported: Mapped[Number] = mapped_column(default=0)
-
-
-class _Incident(Base):
-    """Batches that were not stored, counted: a door that sends rubbish fills no disk."""
-
-    __tablename__ = "log_incidents"
-    door: Mapped[str] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(primary_key=True)
-    first_at: Mapped[Number]
-    last_at: Mapped[Number]
-    count: Mapped[Number]
-    log: Mapped[str]
-    seq: Mapped[Number]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a batch, and the receipt to sign, which always names what is held: after a gap the door sends
-    again from there; after a fork it learns that another history was first, and starts a log of another name."""
-
-    placing: Placing
-    receipt: Receipt
-
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record as it is held; `cursor` counts all records of the hub in the order they were stored."""
+    """A record as it is held; `cursor` counts all records of the hub in the order they were stored; `again` marks one
+    that tells what another record told already. `received` is when it came (UTC seconds), where that was asked for and
+    is known."""
 
     cursor: int
     door: str
@@ -128,6 +41,8 @@ class StoredRecord:
     hash: str
     data: bytes
     opening: Opening | None
+    again: bool
+    received: int | None = None
 
     @property
     def event(self) -> Event:
@@ -161,12 +76,12 @@ class LogStore:
     def store(self, batches: Sequence[ReadBatch], now_s: int) -> list[Answer]:
         """Store verified batches, in this order, in one transaction. Idempotent."""
         with self._sessions.begin() as session:
-            return _Storing(session, now_s).store(batches)
+            return Storing(session, now_s).store(batches)
 
     def refused(self, door: str, code: str, now_s: int) -> None:
         """Count a batch that was bad in itself."""
         with self._sessions.begin() as session:
-            _count(session, door, code, now_s)
+            count(session, door, code, now_s)
 
     def receipt_reported(self, door: str, log: str, number: int, now_s: int) -> Receipt | None:
         """The door has accepted receipt `number`: the next one is higher.
@@ -174,33 +89,90 @@ class LogStore:
         When this hub does not remember giving it, it goes on from a backup, and the door may believe records to be here
         that are not: then the receipt that says how far `log` is held, to be sent at once."""
         with self._sessions.begin() as session:
-            numbers = _receipt_number(session, door)
+            numbers = receipt_number(session, door)
             numbers.reported = max(numbers.reported, number)
             if number <= numbers.last:
                 return None
-            return _Storing(session, now_s).receipt(door, log)
+            return Storing(session, now_s).receipt(door, log)
 
     # --- reading ---
 
     def after(self, cursor: int, limit: int, doors: Collection[str] | None) -> list[StoredRecord]:
-        """At most `limit` records stored after `cursor`, oldest first, of these doors (None: of all)."""
-        wanted = _records_with_openings().where(_Record.cursor > cursor).order_by(_Record.cursor).limit(limit)
+        """At most `limit` records stored after `cursor`, oldest first, of these doors (None: of all); each happening
+        once."""
+        wanted = _records_with_openings().where(RecordRow.cursor > cursor, RecordRow.again.is_(False))
+        wanted = wanted.order_by(RecordRow.cursor).limit(limit)
         if doors is not None:
-            wanted = wanted.where(_Record.door.in_(doors))
+            wanted = wanted.where(RecordRow.door.in_(doors))
         with self._reading.begin() as session:
             return [_stored(row) for row in session.execute(wanted)]
 
     def opened_after(self, cursor: int, limit: int) -> list[StoredRecord]:
         """The same, only those that still say who it was."""
-        wanted = _records_with_openings().where(_Opening.cursor > cursor).order_by(_Opening.cursor).limit(limit)
+        wanted = _records_with_openings().where(OpeningRow.cursor > cursor).order_by(OpeningRow.cursor).limit(limit)
         with self._reading.begin() as session:
             return [_stored(row) for row in session.execute(wanted)]
+
+    def by_incident(self, number: str) -> list[StoredRecord]:
+        """The refusals that were shown with this incident number: one, as a rule."""
+        numbered = select(RefusalRow.cursor).where(RefusalRow.number == number)
+        wanted = _records_with_openings().where(RecordRow.cursor.in_(numbered)).order_by(RecordRow.cursor)
+        with self._reading.begin() as session:
+            return [_stored(row) for row in session.execute(wanted)]
+
+    def during(self, from_ms: int, until_ms: int, doors: Collection[str] | None) -> Iterator[StoredRecord]:
+        """The records of `from_ms <= at < until_ms` by the doors' clocks, each happening once, batch by batch. Only the
+        batches that reach into that time are read."""
+        statement = StatementRow
+        wanted = select(statement.door, statement.log, statement.first, statement.last, statement.received)
+        wanted = wanted.where(*_reaches_into(from_ms, until_ms))
+        if doors is not None:
+            wanted = wanted.where(StatementRow.door.in_(doors))
+        with self._reading.begin() as session:
+            stretches = session.execute(wanted.order_by(StatementRow.door, StatementRow.log, StatementRow.last)).all()
+        place, read = ("", ""), 0
+        for door, log, first, last, received in stretches:
+            # Statements may reach back over what an earlier one covers.
+            read = read if (door, log) == place else 0
+            place = (door, log)
+            for record in self.records(door, log, max(first, read + 1), last):
+                if not record.again and from_ms <= record.event.at < until_ms:
+                    yield replace(record, received=received)
+            read = last
+
+    def of_grants(self, grants: Collection[str]) -> list[StoredRecord]:
+        """The records of these grants that still say so, each happening once, in the order they were stored."""
+        wanted = _records_with_openings().where(OpeningRow.grant.in_(grants), RecordRow.again.is_(False))
+        with self._reading.begin() as session:
+            return [_stored(row) for row in session.execute(wanted.order_by(RecordRow.cursor))]
+
+    def stretch(
+        self, door: str, log: str, from_ms: int, until_ms: int, grants: Collection[str] | None
+    ) -> tuple[int, int] | None:
+        """The first and last number in a log of what was asked for: of that time, of these grants (None: of all)."""
+        if grants is not None:
+            query = select(RecordRow.data).join(OpeningRow, OpeningRow.cursor == RecordRow.cursor)
+            query = query.where(OpeningRow.grant.in_(grants), RecordRow.door == door, RecordRow.log == log)
+            with self._reading.begin() as session:
+                events = [parse_event(data, "stored event") for data in session.scalars(query)]
+            found = [event.seq for event in events if from_ms <= event.at < until_ms]
+            return (min(found), max(found)) if found else None
+        batches = select(StatementRow.first, StatementRow.last).filter_by(door=door, log=log)
+        with self._reading.begin() as session:
+            stretches = session.execute(batches.where(*_reaches_into(from_ms, until_ms))).all()
+        head = tail = 0
+        for first, last in stretches:
+            for record in self.records(door, log, first, last):
+                # By the door's clock, which may have been set back in between: no order is relied upon.
+                if from_ms <= record.event.at < until_ms:
+                    head, tail = min(head or record.seq, record.seq), max(tail, record.seq)
+        return (head, tail) if head else None
 
     def records(self, door: str, log: str, first: int, last: int) -> Iterator[StoredRecord]:
         """The records `first`..`last` of a log in order, read page by page."""
         while first <= last:
-            wanted = _records_with_openings().where(_Record.door == door, _Record.log == log)
-            wanted = wanted.where(_Record.seq.between(first, last)).order_by(_Record.seq).limit(PAGE_RECORDS)
+            wanted = _records_with_openings().where(RecordRow.door == door, RecordRow.log == log)
+            wanted = wanted.where(RecordRow.seq.between(first, last)).order_by(RecordRow.seq).limit(PAGE_RECORDS)
             with self._reading.begin() as session:
                 page = [_stored(row) for row in session.execute(wanted)]
             if not page:
@@ -211,14 +183,41 @@ class LogStore:
     def logs(self, door: str) -> dict[str, LogEnd]:
         """The logs of a door and their ends. A door has more than one when its storage had to start afresh."""
         with self._reading.begin() as session:
-            return {end.log: LogEnd(end.seq, end.hash) for end in session.scalars(select(_End).filter_by(door=door))}
+            return {end.log: LogEnd(end.seq, end.hash) for end in session.scalars(select(EndRow).filter_by(door=door))}
+
+    def all_logs(self) -> list[tuple[str, str]]:
+        """Door and log id of every log."""
+        with self._reading.begin() as session:
+            return [(end.door, end.log) for end in session.scalars(select(EndRow).order_by(EndRow.door, EndRow.log))]
+
+    def old_stretch(self, door: str, log: str, before_ms: int, held: Collection[str]) -> int:
+        """The number up to which a log holds only batches from before an instant, and nothing of the grants in `held`;
+        0 for none. What follows begins where a statement begins, so it verifies by itself."""
+        query = select(StatementRow.first, StatementRow.last, StatementRow.until_ms).filter_by(door=door, log=log)
+        kept = select(func.min(RecordRow.seq)).join(OpeningRow, OpeningRow.cursor == RecordRow.cursor)
+        kept = kept.where(RecordRow.door == door, RecordRow.log == log, OpeningRow.grant.in_(held))
+        with self._reading.begin() as session:
+            statements = session.execute(query.order_by(StatementRow.last)).all()
+            first_held = session.scalar(kept)
+        upto = 0
+        for _, last, until_ms in statements:
+            newest_ms = until_ms if until_ms is not None else self._at(door, log, last)
+            if newest_ms >= before_ms or (first_held is not None and last >= first_held):
+                break
+            upto = last
+        # A statement that stays may reach back over batches that could go.
+        return min([upto, *(first - 1 for first, last, _ in statements if last > upto)])
+
+    def _at(self, door: str, log: str, seq: int) -> int:
+        return next(iter(self.records(door, log, seq, seq))).event.at
 
     def statements(self, door: str, log: str, upto: int) -> Iterator[tuple[int, SealedStatement]]:
         """The door's statements over the log that end at or before `upto`, each with its `last`, oldest first, read
         page by page."""
         after = 0
         while True:
-            wanted = _statements(door, log).where(_Statement.last.between(after + 1, upto)).order_by(_Statement.last)
+            wanted = _statements(door, log).where(StatementRow.last.between(after + 1, upto))
+            wanted = wanted.order_by(StatementRow.last)
             with self._reading.begin() as session:
                 page = session.execute(wanted.limit(PAGE_RECORDS)).all()
             for after, sealed in page:
@@ -229,12 +228,12 @@ class LogStore:
     def newest_statement(self, door: str, log: str) -> tuple[int, SealedStatement] | None:
         """The door's last statement over the log, with its `last`."""
         with self._reading.begin() as session:
-            row = session.execute(_statements(door, log).order_by(_Statement.last.desc()).limit(1)).first()
+            row = session.execute(_statements(door, log).order_by(StatementRow.last.desc()).limit(1)).first()
         return (row[0], decode(row[1], SealedStatement, "stored statement")) if row else None
 
     def incidents(self, door: str) -> list[Incident]:
         """What went wrong with the door's batches, newest first."""
-        wanted = select(_Incident).filter_by(door=door).order_by(_Incident.last_at.desc(), _Incident.code)
+        wanted = select(IncidentRow).filter_by(door=door).order_by(IncidentRow.last_at.desc(), IncidentRow.code)
         with self._reading.begin() as session:
             return [
                 Incident(row.door, row.code, row.first_at, row.last_at, row.count, row.log, row.seq)
@@ -242,130 +241,42 @@ class LogStore:
             ]
 
 
-class _Storing:
-    """One transaction of the collector: rows gather in memory and go out in one insert per table."""
-
-    def __init__(self, session: Session, now_s: int) -> None:
-        self._session = session
-        self._now_s = now_s
-        self._ends: dict[tuple[str, str], _End] = {}
-        self._records: list[dict[str, object]] = []
-        self._openings: list[dict[str, object]] = []
-        self._statements: list[dict[str, object]] = []
-        self._hashes: dict[tuple[str, str, int], str] = {}
-
-    def store(self, batches: Sequence[ReadBatch]) -> list[Answer]:
-        # Also the lock that makes collectors take turns on a database that has more than one writer.
-        self._cursor = _cursor(self._session)
-        answers = [self._place(batch) for batch in batches]
-        self._flush()
-        return answers
-
-    def _place(self, batch: ReadBatch) -> Answer:
-        door, log = batch.statement.door, batch.statement.log
-        row = self._end(door, log)
-        end = LogEnd(row.seq, row.hash)
-        placing = place(batch, end, self._hash_at(door, log, batch.meets(end), end))
-        match placing:
-            case Append(records):
-                self._append(batch, records)
-                row.seq, row.hash = batch.end.seq, batch.end.hash
-            case Fork(seq):
-                _count(self._session, door, "fork", self._now_s, log, seq)
-            case Gap():
-                _count(self._session, door, "gap", self._now_s, log, end.seq)
-        return Answer(placing, self._receipt(row))
-
-    def receipt(self, door: str, log: str) -> Receipt:
-        """A receipt for what is held of a log."""
-        return self._receipt(self._end(door, log))
-
-    def _end(self, door: str, log: str) -> _End:
-        if (door, log) not in self._ends:
-            row = self._session.get(_End, (door, log))
-            self._ends[door, log] = row or _End(door=door, log=log, seq=BEGINNING.seq, hash=BEGINNING.hash)
-        return self._ends[door, log]
-
-    def _hash_at(self, door: str, log: str, seq: int, end: LogEnd) -> str | None:
-        if seq == end.seq:
-            return end.hash
-        if (door, log, seq) in self._hashes:
-            return self._hashes[door, log, seq]
-        return self._session.scalar(select(_Record.hash).filter_by(door=door, log=log, seq=seq))
-
-    def _append(self, batch: ReadBatch, records: Sequence[ReadRecord]) -> None:
-        door, log = batch.statement.door, batch.statement.log
-        for record in records:
-            self._cursor.last += 1
-            numbered = {"cursor": self._cursor.last, "door": door, "log": log, "seq": record.seq}
-            self._records.append({**numbered, "hash": record.hash, "data": record.data})
-            self._hashes[door, log, record.seq] = record.hash
-            if opening := record.opening:
-                named = {"nonce": opening.nonce, "grant": opening.grant, "credential": opening.credential}
-                self._openings.append({"cursor": self._cursor.last, **named})
-        statement = {"door": door, "log": log, "first": batch.statement.first, "last": batch.statement.last}
-        self._statements.append({**statement, "sealed": batch.sealed})
-
-    def _receipt(self, end: _End) -> Receipt:
-        numbers = _receipt_number(self._session, end.door)
-        numbers.last = next_receipt_number(numbers.last, numbers.reported, self._now_s)
-        return Receipt(door=end.door, log=end.log, seq=end.seq, hash=end.hash, number=numbers.last, issued=self._now_s)
-
-    def _flush(self) -> None:
-        self._session.add_all(end for end in self._ends.values() if end.seq)
-        for table, rows in ((_Record, self._records), (_Opening, self._openings), (_Statement, self._statements)):
-            if rows:
-                # By table, not by class: the mapper's bookkeeping for each row would cost more than the insert.
-                self._session.execute(insert(cast(Table, table.__table__)), rows)
+def forget_chain(session: Session, door: str, log: str, upto: int) -> int:
+    """Forget the records of a log up to `upto`, and the statements over them; how many records went. Where the log
+    ends stays known: what is sent again does not come back."""
+    own = RecordRow.door == door, RecordRow.log == log, RecordRow.seq <= upto
+    cursors = select(RecordRow.cursor).where(*own)
+    for table in (OpeningRow, MovedRow, RefusalRow):
+        session.execute(delete(table).where(table.cursor.in_(cursors)))
+    gone = session.execute(delete(RecordRow).where(*own))
+    old = StatementRow.door == door, StatementRow.log == log, StatementRow.last <= upto
+    session.execute(delete(StatementRow).where(*old))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def erase_openings(session: Session, cursors: Collection[int]) -> None:
     """Forget who it was in these records; the records stay as the door signed them."""
-    session.execute(delete(_Opening).where(_Opening.cursor.in_(cursors)))
-
-
-def take_cursor(session: Session) -> int:
-    """The next place in the feed, for what is not a door's record; the feed stays locked until the transaction ends."""
-    cursor = _cursor(session)
-    cursor.last += 1
-    session.flush()
-    return cursor.last
-
-
-def _cursor(session: Session) -> _Cursor:
-    cursor = session.get(_Cursor, 1, with_for_update=True)
-    if cursor is None:
-        cursor = _Cursor(id=1, last=0)
-        session.add(cursor)
-    return cursor
-
-
-def _receipt_number(session: Session, door: str) -> _ReceiptNumber:
-    numbers = session.get(_ReceiptNumber, door, with_for_update=True)
-    if numbers is None:
-        numbers = _ReceiptNumber(door=door, last=0, reported=0)
-        session.add(numbers)
-    return numbers
-
-
-def _count(session: Session, door: str, code: str, now_s: int, log: str = "", seq: int = 0) -> None:
-    incident = session.get(_Incident, (door, code), with_for_update=True)
-    if incident is None:
-        incident = _Incident(door=door, code=code, first_at=now_s, last_at=now_s, count=0, log=log, seq=seq)
-        session.add(incident)
-    incident.last_at, incident.log, incident.seq = now_s, log, seq
-    incident.count += 1
+    session.execute(delete(OpeningRow).where(OpeningRow.cursor.in_(cursors)))
 
 
 def _statements(door: str, log: str) -> Select[int, bytes]:
-    return select(_Statement.last, _Statement.sealed).filter_by(door=door, log=log)
+    return select(StatementRow.last, StatementRow.sealed).filter_by(door=door, log=log)
 
 
-def _records_with_openings() -> Select[_Record, _Opening]:
-    return select(_Record, _Opening).outerjoin(_Opening, _Opening.cursor == _Record.cursor)
+def _reaches_into(from_ms: int, until_ms: int) -> tuple[ColumnElement[bool], ...]:
+    """Batches that have, or may have, records of that time."""
+    return (
+        or_(StatementRow.until_ms.is_(None), StatementRow.until_ms >= from_ms),
+        or_(StatementRow.from_ms.is_(None), StatementRow.from_ms < until_ms),
+    )
 
 
-def _stored(row: Row[_Record, _Opening]) -> StoredRecord:
+def _records_with_openings() -> Select[RecordRow, OpeningRow]:
+    return select(RecordRow, OpeningRow).outerjoin(OpeningRow, OpeningRow.cursor == RecordRow.cursor)
+
+
+def _stored(row: Row[RecordRow, OpeningRow]) -> StoredRecord:
     record, opening = row
     known = Opening(nonce=opening.nonce, grant=opening.grant, credential=opening.credential) if opening else None
-    return StoredRecord(record.cursor, record.door, record.log, record.seq, record.hash, record.data, known)
+    place = (record.cursor, record.door, record.log, record.seq)
+    return StoredRecord(*place, record.hash, record.data, known, record.again)

@@ -266,6 +266,14 @@ class RoomClosure(Base):
     reason: Mapped[ClosureReason] = mapped_column(String(20))
 
 
+class RetentionRule(Base):
+    """One row, `town`: after so many months records no longer say who it was, and reservations are forgotten."""
+
+    __tablename__ = "retention_rule"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    months: Mapped[int]
+
+
 class PolicyVersion(Base):
     """What a town decided about a door group (`group …`) or a room (`room …`), from when on, by which decision
     (R001-11). `applied` once it is in force."""

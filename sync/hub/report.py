@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 from controller.formats.incident import incident_number
 from sync.hub import store
 from sync.hub.database import Sessions, reading
-from sync.hub.log_store import PAGE_RECORDS, LogStore, StoredRecord
+from sync.hub.log_store import LogStore, StoredRecord
 from sync.hub.models import Credential, Door, Reservation, Room
 
 FOREVER_S = 1 << 40
@@ -98,7 +98,16 @@ def gather(sessions: Sessions, question: Question, made_at: int) -> Report:
     with reading(sessions).begin() as session:
         doors = None if question.room is None else _doors(session, question.room)
         grants = _wanted_grants(session, question)
-    found = [each for each in _records(LogStore(sessions), doors, question) if _is_about(each, grants)]
+    from_ms, until_ms = question.from_s * 1000, question.until_s * 1000
+    log_store = LogStore(sessions)
+    if grants is None:
+        found = list(log_store.during(from_ms, until_ms, doors))
+    else:
+        found = [
+            each
+            for each in log_store.of_grants(grants)
+            if from_ms <= each.event.at < until_ms and (doors is None or each.door in doors)
+        ]
     with reading(sessions).begin() as session:
         refs = refs_of(session, {each.opening.grant for each in found if each.opening})
     rows = tuple(sorted((_row(each, refs) for each in found), key=lambda row: (row.at_ms, row.door, row.log, row.seq)))
@@ -138,12 +147,8 @@ def stays(rows: Iterable[Row]) -> Iterator[Stay]:
 
 
 def find_incident(sessions: Sessions, number: str) -> list[StoredRecord]:
-    """Every record with this incident number: one, as a rule."""
-    return [
-        each
-        for each in _pages(LogStore(sessions), None)
-        if incident_number(each.door, each.log, each.seq) == number
-    ]  # fmt: skip
+    """The refusals with this incident number: one, as a rule."""
+    return LogStore(sessions).by_incident(number)
 
 
 def _doors(session: Session, room: str) -> list[str]:
@@ -162,23 +167,6 @@ def _wanted_grants(session: Session, question: Question) -> frozenset[str] | Non
     return None if question.grant is None else frozenset({question.grant})
 
 
-def _records(log_store: LogStore, doors: Collection[str] | None, question: Question) -> Iterator[StoredRecord]:
-    for each in _pages(log_store, doors):
-        if question.from_s * 1000 <= each.event.at < question.until_s * 1000:
-            yield each
-
-
-def _pages(log_store: LogStore, doors: Collection[str] | None) -> Iterator[StoredRecord]:
-    cursor = 0
-    while page := log_store.after(cursor, PAGE_RECORDS, doors):
-        yield from page
-        cursor = page[-1].cursor
-
-
-def _is_about(record: StoredRecord, grants: frozenset[str] | None) -> bool:
-    return grants is None or (record.opening is not None and record.opening.grant in grants)
-
-
 def _row(record: StoredRecord, refs: dict[str, str]) -> Row:
     event, opening = record.event, record.opening
     return Row(
@@ -194,7 +182,7 @@ def _row(record: StoredRecord, refs: dict[str, str]) -> Row:
         reservation=refs.get(opening.grant) if opening else None,
         clock=event.clock,
         detail=" ".join(f"{name}={_word(value)}" for name, value in event.detail.items()),
-        incident=incident_number(event.door, event.log, event.seq),
+        incident=incident_number(event.door, event.log, event.seq) if event.kind == "refused" else "",
     )
 
 

@@ -1,18 +1,20 @@
 """What is forgotten, when, and what stays to prove that nothing else is missing (X-06, R004-28).
 
-    retention = Retention(sessions, months=3)
+    retention = Retention(sessions)
     retention.purge(now)                       # forgets what is due; the chain of every log verifies as before
     retention.hold("booking/R-1", reason, by, now)      # a dispute: nothing of it is forgotten until `release`
 
-Some months after it happened (3, as the CNIL does; a town may choose 1 to 12) a record no longer says who it was: the
-nonce, grant id and credential id are destroyed, and what is left is a commitment that nobody can open. When all of a
-grant's time lies that far back, the link from reservation to grant goes too, with its visits and everything else that
-holds the reference. The figures of the month are worked out before. What the door signed is never touched.
+Some months after it happened (`[retention] months` in town.toml, 3 as the CNIL asks, 1 to 12) a record no longer says
+who it was: the nonce, grant id and credential id are destroyed, and what is left is a commitment that nobody can open.
+When all of a grant's time lies that far back, the link from reservation to grant goes too, with its visits and
+everything else that holds the reference. The figures of the month are worked out before. What the door signed is not
+touched until it is 13 months old; then whole batches go, oldest first, and what is left still verifies, from the first
+statement that is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,11 +25,13 @@ from controller.formats.errors import Refused
 from sync.hub import aggregates
 from sync.hub.database import Base, Sessions, reading
 from sync.hub.hub_events import HubEvent
-from sync.hub.log_store import PAGE_RECORDS, LogStore, StoredRecord, erase_openings
-from sync.hub.models import ApiEntry, Grant, GrantBooking, Reservation
+from sync.hub.log_store import PAGE_RECORDS, LogStore, StoredRecord, erase_openings, forget_chain
+from sync.hub.models import ApiEntry, Grant, GrantBooking, Reservation, RetentionRule
 from sync.hub.visits import Visit
 
 DEFAULT_MONTHS, LEAST_MONTHS, MOST_MONTHS = 3, 1, 12
+CHAIN_MONTHS = 13
+"""So long the pseudonymous chain is kept (X-06): a year and the month in which somebody may still ask about it."""
 
 
 class LegalHold(Base):
@@ -47,26 +51,45 @@ class Purged:
     openings: int
     reservations: int
     visits: int
+    records: int
 
 
 class Retention:
-    """Forgetting, for one hub."""
+    """Forgetting, for one hub; `months` for once instead of what the town has decided."""
 
-    def __init__(self, sessions: Sessions, months: int = DEFAULT_MONTHS) -> None:
+    def __init__(self, sessions: Sessions, months: int | None = None) -> None:
         """Raises Refused `bad_months`."""
-        if not LEAST_MONTHS <= months <= MOST_MONTHS:
+        if months is not None and not LEAST_MONTHS <= months <= MOST_MONTHS:
             raise Refused("bad_months", "months", f"{LEAST_MONTHS} to {MOST_MONTHS}")
-        self._months = months
+        self._own_months = months
         self._sessions = sessions
         self._store = LogStore(sessions)
 
+    @property
+    def months(self) -> int:
+        """After how many months names go."""
+        if self._own_months is not None:
+            return self._own_months
+        with reading(self._sessions).begin() as session:
+            rule = session.get(RetentionRule, "town")
+            return rule.months if rule is not None else DEFAULT_MONTHS
+
     def purge(self, now: int) -> Purged:
         """Forget what is due at `now` (UTC seconds). Figures first: afterwards nobody can count."""
-        before = months_before(now, self._months)
+        before = months_before(now, self.months)
         self._keep_figures(before)
         openings = self._erase_openings(before)
         with self._sessions.begin() as session:
-            return Purged(openings, *_forget_links(session, before))
+            reservations, visits = _forget_links(session, before)
+        records = self._shorten_chains(months_before(now, CHAIN_MONTHS) * 1000)
+        return Purged(openings, reservations, visits, records)
+
+    def count(self, months: Collection[str], now: int) -> None:
+        """Work out the figures of those of these months of which nothing is forgotten yet."""
+        before = months_before(now, self.months)
+        whole = {month for month in months if aggregates.span(month)[0] >= before}
+        with self._sessions.begin() as session:
+            aggregates.keep(session, whole, self._store)
 
     def hold(self, reservation: str, reason: str, by: str, now: int) -> None:
         """Keep everything of a reservation (`client/ref`). Raises Refused `not_found`."""
@@ -111,15 +134,19 @@ class Retention:
             starts = session.scalars(select(Visit.start).where(Visit.until < before)).all()
             counted = set(session.scalars(select(aggregates.Aggregate.month)))
         months = {datetime.fromtimestamp(start, UTC).strftime("%Y-%m") for start in starts} - counted
-        if months:
-            with self._sessions.begin() as session:
-                aggregates.keep(session, months, self._records())
+        with self._sessions.begin() as session:
+            aggregates.keep(session, months, self._store)
 
-    def _records(self) -> Iterator[StoredRecord]:
-        cursor = 0
-        while page := self._store.after(cursor, PAGE_RECORDS, None):
-            cursor = page[-1].cursor
-            yield from page
+    def _shorten_chains(self, before_ms: int) -> int:
+        with reading(self._sessions).begin() as session:
+            held = frozenset(session.scalars(select(LegalHold.grant_id)))
+        gone = 0
+        for door, log in self._store.all_logs():
+            upto = self._store.old_stretch(door, log, before_ms, held)
+            if upto:
+                with self._sessions.begin() as session:
+                    gone += forget_chain(session, door, log, upto)
+        return gone
 
 
 def months_before(now: int, months: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +17,9 @@ from controller.formats.errors import Refused
 from sync.hub.cli_reading import Desk, refusals
 from sync.hub.report_cli import HERE, Basis, HubFolder, Purpose
 
-Months = Annotated[int, typer.Option(help="after so many months records no longer say who it was; 1 to 12")]
-DEFAULT_MONTHS = 3
+Months = Annotated[
+    int | None, typer.Option(help="after so many months records no longer say who it was; 1 to 12; else the town's")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,19 +33,22 @@ def subject(
     hub: HubFolder = HERE,
     reservation: Annotated[str | None, typer.Option(help="CLIENT/REF")] = None,
     holder: Annotated[str | None, typer.Option(help="a holder reference")] = None,
-    months: Months = DEFAULT_MONTHS,
+    months: Months = None,
     purpose: Purpose = "",
     basis: Basis = "",
 ) -> None:
     """Everything that is known about one reservation or holder, with the day each of it is forgotten."""
     with refusals(), Desk.open(hub) as desk:
+        from sync.hub.retention import Retention
         from sync.hub.subject_access import subject_access
 
         if (reservation is None) == (holder is None):
             raise Refused("bad_request", "subject", "either --reservation or --holder")
         about = reservation if reservation is not None else f"holder {holder}"
         desk.note("subject", about, purpose, basis, names=True)
-        document = subject_access(desk.sessions, months, reservation=reservation, holder=holder)
+        document = subject_access(
+            desk.sessions, Retention(desk.sessions, months).months, reservation=reservation, holder=holder
+        )
         desk.write(out, [json.dumps(document, indent=1).encode("utf-8")])
     typer.echo(f"{out}: {len(document['reservations'])} reservations, {len(document['records'])} records")
 
@@ -73,13 +78,16 @@ def release(
     typer.echo(f"{reservation} is no longer kept for longer than others")
 
 
-def purge(hub: HubFolder = HERE, months: Months = DEFAULT_MONTHS) -> None:
+def purge(hub: HubFolder = HERE, months: Months = None) -> None:
     """Forget what is due. For every night; doing it twice changes nothing."""
     with refusals(), Desk.open(hub) as desk:
         from sync.hub.retention import Retention
 
         gone = Retention(desk.sessions, months).purge(int(time.time()))
-    typer.echo(f"{gone.openings} records no longer say who it was; {gone.reservations} reservations forgotten")
+    typer.echo(
+        f"{gone.openings} records no longer say who it was; {gone.reservations} reservations forgotten; "
+        f"{gone.records} records of more than 13 months ago deleted"
+    )
 
 
 def figures(
@@ -87,13 +95,17 @@ def figures(
     hub: HubFolder = HERE,
     as_json: Annotated[bool, typer.Option("--json", help="machine-readable")] = False,
 ) -> None:
-    """Use, no-show and refusals per room and month. They name nobody, and small counts are not shown."""
+    """Use, no-show, refusals and delivery times per room and month. They name nobody; small counts are not shown."""
     with refusals(), Desk.open(hub) as desk:
         from dataclasses import asdict
 
         from sync.hub.aggregates import figures as shown
         from sync.hub.database import reading
+        from sync.hub.retention import Retention
 
+        if wrong := [each for each in month if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", each)]:
+            raise Refused("bad_month", wrong[0], "a month is written like 2026-07")
+        Retention(desk.sessions).count(month, int(time.time()))
         with reading(desk.sessions).begin() as session:
             found = shown(session, month)
     if as_json:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sync.hub.audit_readings import Readings
 from sync.hub.bodies import instant
 from sync.hub.database import Sessions, reading
-from sync.hub.log_store import PAGE_RECORDS, LogStore
+from sync.hub.log_store import LogStore
 from sync.hub.models import ApiEntry, Reservation
 from sync.hub.report import grants_of
 from sync.hub.retention import LegalHold, forget_after
@@ -66,25 +66,19 @@ def _reservation(session: Session, each: Reservation, months: int) -> dict[str, 
 
 
 def _records(sessions: Sessions, grants: frozenset[str], months: int) -> list[dict[str, Any]]:
-    store, cursor, found = LogStore(sessions), 0, []
-    while page := store.opened_after(cursor, PAGE_RECORDS):
-        cursor = page[-1].cursor
-        for each in page:
-            if each.opening is None or each.opening.grant not in grants:
-                continue
-            event = each.event
-            found.append(
-                {
-                    "door": event.door,
-                    "log": event.log,
-                    "seq": event.seq,
-                    "time": instant(event.at / 1000),
-                    "what": event.kind,
-                    "reason": event.reason,
-                    "credential": each.opening.credential,
-                    "grant": each.opening.grant,
-                    "detail": dict(event.detail),
-                    "forgotten_at": instant(forget_after(event.at // 1000, months)),
-                }
-            )
-    return found
+    return [
+        {
+            "door": event.door,
+            "log": event.log,
+            "seq": event.seq,
+            "time": instant(event.at / 1000),
+            "what": event.kind,
+            "reason": event.reason,
+            "credential": opening.credential,
+            "grant": opening.grant,
+            "detail": dict(event.detail),
+            "forgotten_at": instant(forget_after(event.at // 1000, months)),
+        }
+        for each in LogStore(sessions).of_grants(grants)
+        if (event := each.event) and (opening := each.opening) is not None
+    ]

@@ -133,6 +133,13 @@ class RoomPlan(_Strict, frozen=True):
     policy: PolicyPlan = PolicyPlan()
 
 
+class RetentionPlan(_Strict, frozen=True):
+    """After so many months records no longer say who it was, and reservations are forgotten (X-06; 3 is what the CNIL
+    asks of access logs)."""
+
+    months: Annotated[int, Meta(ge=1, le=12)] = 3
+
+
 class DecisionPlan(_Strict, frozen=True):
     """Since when the policies and margins of this file hold, and who decided so (R001-11). At once when left out; what
     changes in rooms and doors always holds at once."""
@@ -158,6 +165,7 @@ class Town(_Strict, frozen=True):
     policy: PolicyPlan
     decision: DecisionPlan
     commissioning: CommissioningPlan = CommissioningPlan()
+    retention: RetentionPlan = RetentionPlan()
 
     def room_id(self, name: str) -> str:
         """The id by which reservations name the room `name`."""
@@ -208,6 +216,7 @@ def read_town(text: str) -> Town:
         policy=_convert(document.get("policy", {}), PolicyPlan, "[policy]"),
         decision=_convert(document.get("decision", {}), DecisionPlan, "[decision]"),
         commissioning=_convert(document.get("commissioning", {}), CommissioningPlan, "[commissioning]"),
+        retention=_convert(document.get("retention", {}), RetentionPlan, "[retention]"),
     )
     _check_references(town)
     _check_parts(town)

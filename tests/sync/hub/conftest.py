@@ -103,6 +103,10 @@ def broker() -> Broker:
 # The tests of these modules run on both kinds of database.
 BOTH = {
     "test_bulk",
+    "test_retention",
+    "test_report",
+    "test_audit",
+    "test_log_storing",
     "test_service",
     "test_codes_and_people",
     "test_calendar",

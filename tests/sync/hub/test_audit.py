@@ -23,7 +23,7 @@ from sync.hub import audit_cli
 from sync.hub.audit import Verdict, read_checkpoints, verify
 from sync.hub.audit_export import Selection, export
 from sync.hub.collector import read_batch
-from sync.hub.database import open_database
+from sync.hub.database import Sessions, open_database
 from sync.hub.log_store import LogStore
 from tests.sync.hub.door_log import LOG, DoorLog
 
@@ -353,12 +353,12 @@ def test_an_export_of_a_period_verifies_and_names_nobody_outside_it(store: LogSt
     assert verify([part[0], *part[2:]], door.signing.verify_key).damage is not None
 
 
-def test_an_export_for_one_grant_redacts_everybody_else(tmp_path: Path):
+def test_an_export_for_one_grant_redacts_everybody_else(sessions: Sessions):
     log = DoorLog()
     log.add(3, grant="g1")
     log.add(3, grant="g2")
     log.add(2, grant="g1")
-    store = LogStore(open_database(f"sqlite:///{tmp_path / 'hub.db'}"))
+    store = LogStore(sessions)
     store.store([read_batch(log.batch(*ends), "hall-1", log.signing.verify_key) for ends in [(1, 4), (5, 8)]], 1)
     part = list(export(store, "hall-1", LOG, Selection(grants=frozenset({"g2"}))))
     verdict = verify(part, log.signing.verify_key)

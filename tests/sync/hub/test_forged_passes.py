@@ -20,7 +20,7 @@ def record(kind: EventKind = "granted", credential: CredentialKind = "pass", ope
         door="a-1", log="cd" * 8, seq=1, at=NOW * 1000, clock="synced", kind=kind, reason="granted",
         who=opened.commitment(), credential=credential, detail={},
     )  # fmt: skip
-    return ReadRecord(1, "00" * 32, canonical(event), opened if opening else None)
+    return ReadRecord(1, "00" * 32, canonical(event), opened if opening else None, event)
 
 
 def keys_at(service, door: str) -> list[str]:

@@ -41,7 +41,8 @@ from sync.hub.database import Sessions, open_database
 from sync.hub.door_readers import DoorReaders
 from sync.hub.link import HubLink
 from sync.hub.link_keys import LinkKeys
-from sync.hub.log_store import Answer, LogStore
+from sync.hub.log_store import LogStore
+from sync.hub.log_storing import Answer
 from sync.topics import topic
 from tests.sync.hub.door_log import LOG, DoorLog
 from tests.sync.mosquitto import Mosquitto

@@ -29,9 +29,9 @@ WHY = ["--purpose", "complaint 17", "--basis", "public_task"]
 
 
 @pytest.fixture
-def rented(tmp_path: Path, sessions: Sessions, service: Service) -> Rented:
+def rented(tmp_path: Path, database: str, sessions: Sessions, service: Service) -> Rented:
     (tmp_path / "hub.toml").write_text(
-        'database = "sqlite:///hub.db"\n[http]\nhost="h"\nport=1\n[mqtt]\nhost="h"\nport=1\n[folders]\nkeys="k"\ntls="t"\n'
+        f'database = "{database}"\n[http]\nhost="h"\nport=1\n[mqtt]\nhost="h"\nport=1\n[folders]\nkeys="k"\ntls="t"\n'
     )
     rented = Rented(sessions, service)
     grant, other = rented.book(share_group="x"), rented.book("=cmd", share_group="x")
@@ -200,5 +200,7 @@ def test_subject_hold_release_purge_and_figures(rented: Rented, tmp_path: Path, 
     assert audit(tmp_path, "release", "booking/R-1", why=[]).exit_code == 2
     assert "0 records" in audit(tmp_path, "purge", why=[]).output, "what has not been yet is not forgotten"
     assert audit(tmp_path, "purge", "--months", "13", why=[]).exit_code == 2
-    assert json.loads(audit(tmp_path, "figures", "2026-07", "--json", why=[]).output) == []
+    figures = json.loads(audit(tmp_path, "figures", "2026-07", "--json", why=[]).output)
+    assert {each["count"] for each in figures if each["name"] == "used"} == {None}, "under five"
+    assert audit(tmp_path, "figures", "July", why=[]).exit_code == 2
     assert audit(tmp_path, "subject", "--out", str(out)).exit_code == 2

@@ -15,8 +15,9 @@ from sync.hub.log_store import LogStore
 from sync.hub.retention import Retention, months_before
 from sync.hub.service import Service
 from sync.hub.subject_access import subject_access
+from sync.hub.town import read_town
 from sync.hub.visits import SETTLE_S, Visits
-from tests.sync.hub.conftest import DAY
+from tests.sync.hub.conftest import DAY, NOW, ROOM_A, TOWN
 from tests.sync.hub.rented import DOOR, START, UNTIL, Rented
 
 LATER = UNTIL + 100 * DAY
@@ -117,12 +118,83 @@ def test_figures_outlive_the_visits_they_were_made_from(sessions: Sessions, serv
         found = {each.name: each.count for each in aggregates.figures(session, [month]) if each.room.endswith("/A")}
     assert found == {
         "used": 6, "no_show": 6, "visits": 12, "refused.unknown_code": None, "refused.too_early": 7,
+        "records": 11, "latency_s.p50": 0, "latency_s.p95": 0,
     }  # fmt: skip
 
 
 def test_a_small_count_hides_the_total_too():
     shown = aggregates._shown({"used": 20, "no_show": 3})
     assert shown == {"used": 20, "no_show": None, "visits": None}
+
+
+def test_how_long_records_take_is_shown_for_five_and_more(rented: Rented):
+    month = datetime.datetime.fromtimestamp(START, datetime.UTC).strftime("%Y-%m")
+
+    def shown() -> dict[str, int | None]:
+        Retention(rented.sessions).count([month], UNTIL)
+        with reading(rented.sessions).begin() as session:
+            return {each.name: each.count for each in aggregates.figures(session, [month]) if each.room.endswith("/A")}
+
+    assert (shown()["records"], shown()["latency_s.p95"]) == (None, None), "four are too few"
+    for _ in range(16):
+        rented.write("opened", NOW - 10)
+    rented.write("opened", NOW - 3_600)
+    rented.deliver()
+    found = shown()
+    # Four by a clock that is ahead, sixteen of ten seconds, one of an hour.
+    assert (found["records"], found["latency_s.p50"], found["latency_s.p95"]) == (21, 10, 10)
+
+
+def test_a_month_of_which_something_is_forgotten_keeps_what_was_counted(rented: Rented):
+    month = datetime.datetime.fromtimestamp(START, datetime.UTC).strftime("%Y-%m")
+    retention = Retention(rented.sessions)
+    retention.purge(LATER)
+    retention.count([month], LATER)
+    with reading(rented.sessions).begin() as session:
+        assert session.get(aggregates.Aggregate, (ROOM_A, month, "used"))
+
+
+# ---- what a town decides, and the end of the chain
+
+
+def test_a_town_decides_after_how_many_months(rented: Rented):
+    rented.service.apply(read_town(TOWN + "[retention]\nmonths = 6\n"), NOW)
+    assert Retention(rented.sessions).months == 6
+    assert Retention(rented.sessions).purge(LATER).openings == 0
+    assert Retention(rented.sessions).purge(UNTIL + 200 * DAY).openings == 3
+    with pytest.raises(Refused, match="bad_town"):
+        read_town(TOWN + "[retention]\nmonths = 13\n")
+
+
+def test_after_thirteen_months_whole_batches_go_and_the_rest_verifies(rented: Rented):
+    """Two batches of then, one of ten months later."""
+    rented.write("opened", UNTIL + 60)
+    rented.deliver()
+    late = UNTIL + 300 * DAY
+    rented.write("opened", late)
+    rented.write("closed", late + 5)
+    rented.deliver()
+    retention, store = Retention(rented.sessions), LogStore(rented.sessions)
+    assert retention.purge(UNTIL + 390 * DAY).records == 0
+    assert retention.purge(UNTIL + 400 * DAY).records == 5
+    verdict = verify(export(store, DOOR, rented.log.log), rented.log.signing.verify_key)
+    assert (verdict.damage, verdict.first, verdict.last) == (None, 6, 7)
+    assert retention.purge(UNTIL + 400 * DAY).records == 0
+    rented.stored = 5
+    rented.deliver()
+    assert len(store.after(0, 99, None)) == 2, "what is sent again does not come back"
+
+
+def test_a_chain_goes_no_further_than_what_is_on_hold(rented: Rented):
+    rented.write("opened", UNTIL + 60)
+    rented.deliver()
+    retention = Retention(rented.sessions)
+    retention.hold("booking/R-1", "file 2026/17", "jdoe", UNTIL)
+    assert retention.purge(UNTIL + 500 * DAY).records == 0
+    retention.release("booking/R-1")
+    assert retention.purge(UNTIL + 500 * DAY).records == 5
+    with pytest.raises(Refused, match="no_log"):
+        list(export(LogStore(rented.sessions), DOOR, rented.log.log))
 
 
 def test_months_are_calendar_months():

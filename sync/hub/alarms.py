@@ -1,0 +1,60 @@
+"""What must be seen at once, told in the transaction that stores the record: it is raised exactly once.
+
+`alarm.duress`: somebody with a staff code opened a door under threat. The door looks and sounds as ever; the alarm goes
+where the person at the door cannot see it: into the feed, to webhooks, on the list of exceptions. It names door and
+grant, not the person; who that is the reservation system knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.formats.event import Event
+from sync.hub import store
+from sync.hub.collector import ReadRecord
+from sync.hub.hub_events import HubEvent, tell
+from sync.hub.models import Room
+
+SHOWN_S = 86_400
+"""So long an alarm stays on the list of exceptions."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """`at` is when the hub heard, UTC seconds; `grant` whose code it was, while that is kept."""
+
+    type: str
+    door: str
+    at: int
+    grant: str | None
+
+
+def raise_for(session: Session, door: str, records: Iterable[ReadRecord], now: int) -> None:
+    """Tell of every record that carries an alarm, to every service with a room behind the door."""
+    for record in records:
+        if is_duress(record.event):
+            _tell(session, door, record, now)
+
+
+def is_duress(event: Event) -> bool:
+    """Whether a code was given under threat."""
+    return event.detail.get("duress") is True
+
+
+def recent(session: Session, service: str, now: int) -> list[Alarm]:
+    """The alarms of a service's doors within a day, newest first."""
+    query = select(HubEvent).where(HubEvent.type == "alarm.duress", HubEvent.service == service)
+    query = query.where(HubEvent.at > now - SHOWN_S).order_by(HubEvent.cursor.desc())
+    return [Alarm(each.type, each.door or "", each.at, each.grant) for each in session.scalars(query)]
+
+
+def _tell(session: Session, door: str, record: ReadRecord, now: int) -> None:
+    event, grant = record.event, record.opening.grant if record.opening else None
+    rooms = select(Room.service).where(Room.id.in_(store.rooms_behind(session, door))).distinct()
+    detail = {"what": event.kind, "record": f"{event.door}/{event.log}/{event.seq}", "door_time_ms": event.at}
+    for service in sorted(session.scalars(rooms)):
+        tell(session, now, "alarm.duress", service=service, door=door, grant=grant, detail=detail)
