@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from simulator.demo import Demo
 from simulator.demo_files import Rules
 from simulator.stream import decode_picture, scene
 from simulator.virtual_door import VirtualDoorPage
+from tests.e2e.axe import axe_script
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -22,7 +22,6 @@ playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python p
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
 SOON_MS = 40_000  # the help after a refusal stays for 20 s
-AXE = "axe-core@4.10.3"  # half a megabyte, so it is fetched and not kept here
 
 
 @pytest.fixture(scope="module")
@@ -214,14 +213,7 @@ def test_what_is_not_a_request_of_the_page_is_refused(site, page):
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed, which fetches axe-core: apt-get install npm")
-    folder = tmp_path_factory.mktemp("axe")
-    fetch = ["npm", "install", "--silent", "--no-save", "--prefix", str(folder), AXE]
-    fetched = subprocess.run(fetch, capture_output=True, check=False, timeout=120)
-    if fetched.returncode:
-        pytest.skip(f"npm could not fetch {AXE}")
-    return folder / "node_modules" / "axe-core" / "axe.min.js"
+    return axe_script(tmp_path_factory)
 
 
 @pytest.mark.parametrize("which", ["virtual door", "screen"])
