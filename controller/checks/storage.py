@@ -20,7 +20,8 @@ TIGHT_BYTES: Final = 300 * 1024 * 1024
 """A list is 4 MiB at most and is written beside the old one; the log of a busy door grows 20 MiB a month."""
 WORN: Final = 8
 """JEDEC life estimate in tenths: 0x08 is 70-80 % of the rated writes."""
-RENEW_DAYS: Final = 30
+RENEW_DAYS: Final = 14
+"""An enrolled unit renews by itself when 30 are left, so fewer than this says that it could not."""
 OTHERS_MAY: Final = 0o077
 
 

@@ -146,6 +146,12 @@ def test_both_processes_can_read_what_it_configured(install, root):
     assert agent.door.socket == f"{door.sockets}/sync.sock"
 
 
+def test_an_enrolled_unit_is_told_its_broker_by_the_hub(install, root):
+    install("--broker", "")
+    agent = read_config(root / "etc/zaalsleutel/agent.toml")
+    assert (agent.broker.host, agent.broker.private_key) == (None, None)
+
+
 @pytest.mark.parametrize("shipped", sorted((SHIPPED / "profiles").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_profile_makes_a_door(shipped, install, root):
     install("--profile", shipped.stem)

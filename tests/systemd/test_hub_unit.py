@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.hub.revocation import ACL, CRL
+
 UNIT = Path(__file__).parents[2] / "systemd" / "hub" / "zaalsleutel-hub.service"
 EXPOSURE_TENTHS = 13
 
@@ -40,3 +42,23 @@ def test_it_starts_again_for_ever_and_keeps_its_folder_to_itself():
     assert (settings["Restart"], settings["StartLimitIntervalSec"], settings["Type"]) == ("always", "0", "notify")
     assert settings["StateDirectoryMode"] == "0700"
     assert settings["User"] == "zs-hub"
+
+
+@needs_systemd
+def test_systemd_understands_what_takes_the_files_to_the_broker(tmp_path):
+    units = [tmp_path / f"zaalsleutel-broker-files.{kind}" for kind in ("path", "service")]
+    for unit in units:
+        shutil.copy(UNIT.with_name(unit.name), unit)
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, units)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_it_takes_the_files_that_the_hub_writes_to_where_the_broker_reads_them():
+    taken = UNIT.with_name("zaalsleutel-broker-files.service").read_text()
+    watched = UNIT.with_name("zaalsleutel-broker-files.path").read_text()
+    shipped = (UNIT.parents[2] / "firmware-config" / "mosquitto" / "zaalsleutel.conf").read_text()
+    for name in (CRL, ACL):
+        assert f"PathChanged=/var/lib/zaalsleutel-hub/tls/{name}\n" in watched
+        assert f"/var/lib/zaalsleutel-hub/tls/{name}" in taken
+        assert f"/etc/zaalsleutel/broker/{name}\n" in shipped

@@ -63,7 +63,7 @@ def test_a_good_unit_is_green(unit, tmp_path):
     assert {finding.colour for finding in found} <= {"green", "amber"}, "the disk here may be tight"
 
 
-@pytest.mark.parametrize(("days", "colour"), [(300, "green"), (31, "green"), (29, "amber"), (-1, "red")])
+@pytest.mark.parametrize(("days", "colour"), [(300, "green"), (15, "green"), (13, "amber"), (-1, "red")])
 def test_a_certificate_is_told_in_time(tmp_path, days, colour):
     assert storage.certificate(agent(tmp_path, days), NOW_S).colour == colour
 
