@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"

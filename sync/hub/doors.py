@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
+from controller.formats.event import Event
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.state import StateReport
-from sync.hub import forged_passes, lifecycle, rotation
+from sync.hub import forged_passes, in_service, lifecycle, rotation
 from sync.hub.apply import Change, apply_town
 from sync.hub.credentials import Minter
 from sync.hub.models import Door, DoorList
@@ -77,6 +78,8 @@ class DoorDesk:
 
         def keep(minter: Minter) -> None:
             _door(minter.session, door_id).event_key = event_key.jwk()
+            # Another unit has to be commissioned anew, and the list says so.
+            minter.ask_for_lists([door_id])
 
         self.bench.run(0, keep)
 
@@ -107,11 +110,23 @@ class DoorDesk:
             door.reported_clock, door.reported_clock_ms = report.clock, report.at
             door.reported_posture, door.reported_faults = report.posture, list(report.faults)
             door.highest_version = max(door.highest_version, report.list_version)
+            if report.doctor is not None:
+                in_service.examined(session, door_id, report.doctor)
             session.flush()
             if report.list_version > before:
                 lifecycle.tell_applied(session, door_id, before, report.list_version, at)
 
         self.bench.run(at, take)
+
+    def commissioned(self, door_id: str, events: Sequence[Event], now: int) -> None:
+        """Take in what a door's log says about its being brought into service; its list follows. Raises Refused
+        `not_found`."""
+
+        def work(minter: Minter) -> None:
+            if in_service.commissioned(minter.session, _door(minter.session, door_id), events):
+                minter.ask_for_lists([door_id])
+
+        self.bench.run(now, work)
 
     def doors(self) -> list[DoorStatus]:
         """Every door, by id."""

@@ -39,7 +39,7 @@ from sync.hub.enrol_models import DoorCertificate, Enrolment, ShutDoor
 from sync.hub.keys import Keyring
 from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
-from sync.hub.models import Door, DoorList
+from sync.hub.models import Door, DoorList, ListRequest
 from sync.hub.trust_shelf import TrustShelf
 
 GOOD_S: Final = 3_600
@@ -164,6 +164,8 @@ class EnrolDesk:
                 row.state = "confirmed"
                 found.event_key = row.event_key
                 session.merge(DoorReader(door=door, key=row.encrypt_key))
+                # Another unit has to be commissioned anew, and the list says so.
+                session.add(ListRequest(door=door, at=int(now.timestamp())))
                 session.execute(update(DoorList).where(DoorList.door == door).values(published_at=None))
                 retire(session, door, now, but=row.id)
             else:

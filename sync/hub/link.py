@@ -22,7 +22,7 @@ import queue
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,11 +38,12 @@ from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, Receipt
 from controller.formats.jwe import encrypt
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
+from sync.hub import in_service
 from sync.hub.collector import Append, ReadBatch, read_batch
 from sync.hub.commands import CommandDesk
 from sync.hub.database import Sessions
@@ -112,6 +113,9 @@ class LinkService(Protocol):
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         """Passes that opened by themselves; gives back the ones that were never issued."""
+
+    def commissioned(self, door_id: str, events: Sequence[Event], now: int, /) -> None:
+        """What the door's log says about its being brought into service."""
 
     def due(self, now: int, /) -> None:
         """Do what time has made due."""
@@ -376,6 +380,8 @@ class HubLink:
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer.placing, Append):
                 self._check_passes(batch.statement.door, passes_in(answer.placing.records))
+            # Also what is stored already: it comes again when this process died before it came here.
+            self._check_service(batch)
         # The last receipt of a log says it all.
         receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers}
         for receipt in receipts.values():
@@ -388,6 +394,12 @@ class HubLink:
         for credential in sorted(self._service.passes_used(door, credentials, int(self._clock()))):
             log.critical("%s was opened by pass %s, which was never issued: its group has a new key", door, credential)
             self._store.refused(door, "forged_pass", int(self._clock()))
+
+    def _check_service(self, batch: ReadBatch) -> None:
+        told = in_service.told_in(batch.records)
+        if told:
+            log.info("%s: commissioning %s", batch.statement.door, told[-1].reason)
+            self._service.commissioned(batch.statement.door, told, int(self._clock()))
 
     def _publish_receipt(self, receipt: Receipt) -> None:
         sealed = seal(canonical(receipt), RECEIPT_TYP, self._keys.receipt_key)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry
 from controller.formats.encoding import b64
-from sync.hub import store
+from sync.hub import in_service, store
 from sync.hub.credentials import clear_text, kdf_of
 from sync.hub.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S, TRAVELLING, DoorRecord, GrantRecord, build_list
 from sync.hub.keys import Keyring
@@ -114,7 +114,7 @@ def look_at(session: Session, keyring: Keyring, door_id: str, now: int) -> Look 
         door=_door_record(keyring, door, group, pin_set),
         grants=tuple(grants),
         pins=tuple(_pins(session, keyring, door, pin_set, with_pins, now)),
-        closures=() if group.shared else tuple(_closures(session, rooms, now)),
+        closures=(*in_service.closures(session, door), *([] if group.shared else _closures(session, rooms, now))),
         stored=_stored(session, door_id),
         awaited=tuple(_awaited(session, door_id)),
         requests=tuple(session.scalars(select(ListRequest.id).where(ListRequest.door == door_id))),

@@ -44,7 +44,10 @@ SELF_TEST_DAYS = 3
 LATE_S = 3_600
 """A reservation that its door does not hold an hour before it starts needs a person."""
 
-Condition = Literal["enrolled", "online", "list_current", "list_fresh", "clock", "clock_offset", "faults", "in_service", "self_test", "posture"]
+Condition = Literal[
+    "enrolled", "online", "list_current", "list_fresh", "clock", "clock_offset", "faults", "in_service", "self_test",
+    "posture",
+]  # fmt: skip
 SURE_CLOCKS = frozenset({"synced", "holdover"})
 
 

@@ -7,6 +7,7 @@ from sync.hub import (
     door_readers,
     enrol_models,
     hub_events,
+    in_service,
     log_store,
     models,
     retention,
@@ -26,4 +27,5 @@ ALL = (
     aggregates,
     audit_readings,
     retention,
+    in_service,
 )
