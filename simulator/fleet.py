@@ -121,7 +121,7 @@ class Fleet:
         )
         fleet_town.fill(self.hub, doors, self.size.grants, lambda done: self._tell("reservations", done, doors))
         self._tell("lists", 0, doors)
-        self._apply()
+        self.hub.service.lists.build(int(time()))
         (self._folder / "broker").mkdir()
         file = broker.write_configuration(self._folder / "broker", self.hub.settings.folders.tls, self.broker_port)
         self._broker = self._processes.start("broker", broker.command(file))

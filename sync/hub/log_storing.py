@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from controller.formats.encoding import canonical
 from controller.formats.event import Event, Receipt, parse_event
 from controller.formats.incident import incident_number
 from sync.hub import alarms
+from sync.hub.bulk import insert_rows
 from sync.hub.collector import (
     BEGINNING,
     Append,
@@ -111,9 +112,7 @@ class Storing:
         """Put the records into the log; those of them that are news."""
         door, log = batch.statement.door, batch.statement.log
         known = self._known(batch, records)
-        for record in records:
-            self._cursor.last += 1
-            cursor = self._cursor.last
+        for cursor, record in enumerate(records, self._cursor.last + 1):
             numbered = {"cursor": cursor, "door": door, "log": log, "seq": record.seq}
             again = record.seq in known
             self._add(RecordRow, {**numbered, "hash": record.hash, "data": record.data, "again": again})
@@ -126,6 +125,8 @@ class Storing:
                 self._logs_left().add((door, was.log))
             if record.event.kind == "refused" and not again:
                 self._add_refusal(record.event, cursor)
+        # Counted once: a mapped attribute costs more to set than a record to store.
+        self._cursor.last += len(records)
         at = [record.event.at for record in records]
         self._add(
             StatementRow,
@@ -188,8 +189,7 @@ class Storing:
         self._session.add_all(end for end in self._ends.values() if end.seq)
         for table, rows in self._rows.items():
             if rows:
-                # By table, not by class: the mapper's bookkeeping for each row would cost more than the insert.
-                self._session.execute(insert(table), rows)
+                insert_rows(self._session, table, rows)
                 rows.clear()
 
 

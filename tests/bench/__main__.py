@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.bench import bench_door, bench_hub, bench_start
+from tests.bench import bench_door, bench_fleet, bench_hub, bench_start
 from tests.bench.measure import Missing, Result
 
 Measure = Callable[[Path, Progress], list[Result]]
@@ -29,6 +29,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "memory": bench_start.memory,
     "collector": bench_hub.on_sqlite,
     "collector-postgresql": bench_hub.on_postgresql,
+    "fleet-200": bench_fleet.of_200,
+    "fleet-2000": bench_fleet.of_2000,
 }
 """Name -> what measures it in an empty folder of its own. A new one is one line here."""
 

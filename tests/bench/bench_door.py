@@ -45,7 +45,7 @@ class Bench:
         self.kdf = PinKdf(salt=b64(os.urandom(16)))
         self.list_key = make_key()
         ceremony = Ceremony(make_key, jwe.make_key())
-        ceremony.sign([(self.list_key, "list", "active"), (make_key(), "receipt", "active")])
+        ceremony.sign([(self.list_key, "list", "active"), (make_key(), "receipt", "active")], int(time.time()))
         (folder / "trust.json").write_bytes(ceremony.documents[0])
         self._keys, slave = pty.openpty()
         tty.setraw(slave)
