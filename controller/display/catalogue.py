@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import msgspec
 
 from controller.formats.code_list import Language
+from controller.formats.enrolment_messages import Enrolling
 from controller.formats.messages import GuideStep
 from controller.formats.reasons import Reason
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 GUIDE_STEPS = frozenset(get_args(GuideStep))
+ENROLMENT = frozenset(get_args(get_type_hints(Enrolling)["state"]))
 REFUSALS = frozenset(Reason) - {Reason.GRANTED}
 
 
@@ -34,7 +36,8 @@ class Refusal(_Words, frozen=True):
 
 class Catalogue(_Words, frozen=True):
     """Every text of one language. In braces: `{time}` and `{day}` as the room's clock says them, `{minutes}`,
-    `{number}`, `{keys}`, `{place}` and `{of}`. `guide` is for staff who bring the door into service."""
+    `{number}`, `{keys}`, `{place}`, `{of}`, `{code}` and `{reason}`. `enrolment` and `guide` are for staff who give the
+    unit its hub and bring the door into service."""
 
     name: str
     instruction: str
@@ -64,11 +67,14 @@ class Catalogue(_Words, frozen=True):
     refused: dict[str, Refusal]
     keys_left: str
     step_of: str
+    enrolment: dict[str, Refusal]
     guide: dict[str, Refusal]
 
     def __post_init__(self) -> None:
         if set(self.refused) != REFUSALS:
             raise ValueError(f"reasons missing or unknown: {sorted(set(self.refused) ^ REFUSALS)}")
+        if set(self.enrolment) != ENROLMENT:
+            raise ValueError(f"states missing or unknown: {sorted(set(self.enrolment) ^ ENROLMENT)}")
         if set(self.guide) != GUIDE_STEPS:
             raise ValueError(f"steps missing or unknown: {sorted(set(self.guide) ^ GUIDE_STEPS)}")
 

@@ -23,6 +23,7 @@ import msgspec
 from controller.display.catalogue import LANGUAGES, REFUSALS, Catalogue, catalogues
 from controller.display.keyed_language import KeyedLanguage
 from controller.formats.code_list import Language
+from controller.formats.enrolment_messages import Enrolling
 from controller.formats.messages import Guide, PublicState
 
 State = Literal["idle", "typing", "granted", "refused", "wait", "help", "leave", "fault", "lost"]
@@ -176,6 +177,8 @@ def _tell(answer: _Telling, lasting: _Telling, lately: PublicState | None) -> Sc
     public = answer.public
     if public.guide is not None:
         return _guided(answer, public.guide)
+    if public.enrolment is not None and public.shown == "idle" and not public.digits:
+        return _enrolling(lasting, public.enrolment)
     if public.digits:
         return Screen(
             state="typing",
@@ -217,6 +220,16 @@ def _with_switch(screen: Screen, public: PublicState, languages: tuple[Language,
         return msgspec.structs.replace(screen, footer=(Line("", f"{NEXT_LANGUAGE}: {codes}"),))
     keys = CLEAR + NEXT_LANGUAGE if screen.dots else NEXT_LANGUAGE
     return msgspec.structs.replace(screen, switch=keys if screen.languages else "")
+
+
+def _enrolling(telling: _Telling, enrolling: Enrolling) -> Screen:
+    """For whoever gives the unit its hub: what to show, and the number to compare there."""
+    told = telling.words.enrolment[enrolling.state]
+    return Screen(
+        state="help",
+        headings=telling.one(told.title.format(code=enrolling.code)),
+        body=telling.one(told.hint.format(reason=enrolling.reason)),
+    )
 
 
 def _guided(telling: _Telling, guide: Guide) -> Screen:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from controller.display.catalogue import LANGUAGES, REFUSALS
 from controller.display.screen import Composer
+from controller.formats.enrolment_messages import Enrolling
 from controller.formats.messages import PublicState
 from tests.controller.display.states import NOON_S, public, refused
 
@@ -24,6 +25,10 @@ CASES: dict[str, PublicState | None] = {
     "camera broken": public(faults=("camera",)),
     "out of order": public(faults=("camera", "keypad")),
     "controller lost": None,
+    "enrolling": public(room="", bookings=False, enrolment=Enrolling(state="open")),
+    "enrolling, busy": public(room="", bookings=False, enrolment=Enrolling(state="busy")),
+    "enrolling, code": public(room="", bookings=False, enrolment=Enrolling(state="code", code="4821")),
+    "enrolling, refused": public(room="", bookings=False, enrolment=Enrolling(state="refused", reason="bad_answer")),
     "typing": public(digits=4),
     "granted": public(shown="granted", shown_at=NOON_S),
     "signed out": public(shown="granted", shown_at=NOON_S, reason="signed_out"),
