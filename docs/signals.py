@@ -12,12 +12,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
+from controller.blink import flashes
 from controller.signals import SOUNDS as SOUND_OF
 from hal.light_two_colour import COLOURS, Colour, rhythm_in_colour
-from hal.ports import SIGNALS, Signal, SoundName
+from hal.ports import SIGNALS, Signal
 from hal.rhythm import Rhythm
 from hal.sound_gpio import RHYTHMS as SOUND_RHYTHMS
 
@@ -62,6 +64,10 @@ KEY: Final = Meaning(
     Text("Toets gehoord", "Key heard"),
     Text("Ga verder; elke toets klinkt gelijk.", "Go on; every key sounds alike."),
 )
+NUMBER: Final = Meaning(
+    Text("Een getal: hier 2 1", "A number: here 2 1"),
+    Text("Tel de flitsen; pauze na elk cijfer.", "Count the flashes; a pause after each digit."),
+)
 MEANINGS: Final[dict[Signal, Meaning]] = {
     "idle": Meaning(
         Text("Klaar", "Ready"),
@@ -87,13 +93,41 @@ MEANINGS: Final[dict[Signal, Meaning]] = {
 }
 
 
+class Row(NamedTuple):
+    """One signal: its name in the program, its light (None: as before) and its sound."""
+
+    name: str
+    meaning: Meaning
+    light: Rhythm[Colour] | None
+    sound: Rhythm[bool]
+
+
+def rows() -> list[Row]:
+    """In the order they are met in, the number told by flashes last."""
+    found = [
+        Row(signal, MEANINGS[signal], rhythm_in_colour(signal), SOUND_RHYTHMS[SOUND_OF.get(signal, "silence")])
+        for signal in SIGNALS
+    ]
+    found.insert(1, Row("key", KEY, None, SOUND_RHYTHMS["key"]))
+    return [*found, Row("number", NUMBER, *_number("21"))]
+
+
+def _number(code: str) -> tuple[Rhythm[Colour], Rhythm[bool]]:
+    """The flashes of a number and the click at each."""
+    *flashing, (round_ms, _) = flashes(code)
+    light: list[tuple[Colour, int]] = []
+    sound: list[tuple[bool, int]] = []
+    click_ms = sum(ms for on, ms in SOUND_RHYTHMS["key"].steps if on)
+    for (start_ms, end_ms), (next_ms, _) in pairwise([*flashing, (round_ms, round_ms)]):
+        light += [(COLOURS["granted"], end_ms - start_ms), ("dark", next_ms - end_ms)]
+        sound += [(True, click_ms), (False, next_ms - start_ms - click_ms)]
+    return Rhythm(tuple(light), True), Rhythm(tuple(sound), True)
+
+
 def picture(language: str) -> str:
     """The SVG text in one of `LANGUAGES`."""
-    rows: list[tuple[str, Meaning, Signal | None, SoundName | None]] = [
-        (signal, MEANINGS[signal], signal, SOUND_OF.get(signal)) for signal in SIGNALS
-    ]
-    rows.insert(1, ("key", KEY, None, "key"))
-    height = TOP + ROW * len(rows) + 16
+    drawn = rows()
+    height = TOP + ROW * len(drawn) + 16
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'font-family="DejaVu Sans, Verdana, sans-serif" font-size="14">',
@@ -102,10 +136,10 @@ def picture(language: str) -> str:
         _words(24, 56, _in(SUBTITLE, language), grey=True),
         *_scale(height),
     ]
-    for place, (name, meaning, signal, sound) in enumerate(rows):
-        lines += _row(TOP + ROW * place, name, meaning, language)
-        lines += _light(TOP + ROW * place + 16, signal, language)
-        lines += _sound(TOP + ROW * place + 50, sound, language)
+    for place, row in enumerate(drawn):
+        lines += _row(TOP + ROW * place, row.name, row.meaning, language)
+        lines += _light(TOP + ROW * place + 16, row.light, language)
+        lines += _sound(TOP + ROW * place + 50, row.sound, language)
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -118,22 +152,21 @@ def _row(y: float, name: str, meaning: Meaning, language: str) -> Iterator[str]:
     yield _words(LEFT - 12, y + 66, _in(SOUND, language), grey=True, end=True)
 
 
-def _light(y: float, signal: Signal | None, language: str) -> Iterator[str]:
-    if signal is None:
+def _light(y: float, rhythm: Rhythm[Colour] | None, language: str) -> Iterator[str]:
+    if rhythm is None:
         yield _note(y, _in(AS_BEFORE, language))
         return
-    rhythm = rhythm_in_colour(signal)
-    colour = COLOURS[signal]
+    dark: Colour = "dark"
+    colour = next((level for level, _ in rhythm.steps if level != dark), dark)
     yield from _bars(y, rhythm, INKS)
     steady = rhythm.forever and all(level == colour for level, _ in rhythm.steps)
     how = "" if colour == "dark" else _in(STAYS if steady else AGAIN if rhythm.forever else ONCE, language)
     yield _note(y, ", ".join(filter(None, (_in(COLOUR_WORDS[colour], language), how))))
 
 
-def _sound(y: float, sound: SoundName | None, language: str) -> Iterator[str]:
-    rhythm: Rhythm[bool] = SOUND_RHYTHMS[sound or "silence"]
+def _sound(y: float, rhythm: Rhythm[bool], language: str) -> Iterator[str]:
     yield from _bars(y, rhythm, {True: SOUND_INK, False: INKS["dark"]})
-    yield _note(y, _in(ONCE if rhythm.steps else SILENT, language))
+    yield _note(y, _in(AGAIN if rhythm.forever else ONCE if rhythm.steps else SILENT, language))
 
 
 def _bars(y: float, rhythm: Rhythm[Level], inks: dict[Level, str]) -> Iterator[str]:

@@ -33,6 +33,7 @@ def test_every_signal_and_sound_is_in_it(language):
     named = set(re.findall(r'font-family="monospace"[^>]*>(\w+)<', signals.picture(language)))
     assert named >= {*SIGNALS}
     assert {*SOUNDS} - named == {"silence"}
+    assert "number" in named
 
 
 @languages
