@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -42,11 +43,14 @@ class Staff:
         seen = None
         try:
             while terminal.is_alive():
-                self._unit.until(lambda before=seen: self._step() != before or not terminal.is_alive())
+                self._unit.until(partial(self._moved_on, seen, terminal))
                 seen = self._step()
                 self._do(seen)
         finally:
             terminal.join(10)
+
+    def _moved_on(self, seen: str | None, terminal: threading.Thread) -> bool:
+        return self._step() != seen or not terminal.is_alive()
 
     def _at_the_terminal(self) -> None:
         sockets = self._unit.runner._conversations._sockets["admin"].path.parent

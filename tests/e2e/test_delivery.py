@@ -12,7 +12,7 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ from controller.draft import Draft
 from controller.eventlog import EventLog
 from controller.formats import jwe
 from controller.formats.envelope import open_envelope
-from controller.formats.event import BATCH_TYP, RECEIPT_TYP, parse_receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, parse_receipt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
 from controller.formats.limits import LIMITS
 from controller.formats.state import StateReport
@@ -66,6 +66,9 @@ class Service:
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         return set()
+
+    def commissioned(self, door_id: str, events: Sequence[Event], now: int, /) -> None:
+        """Nobody asks."""
 
     def due(self, now: int, /) -> None:
         """Nothing is."""

@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import select
 
-from controller.formats.code_list import CodeList
 from controller.formats.encoding import canonical
 from controller.formats.event import Event
 from controller.formats.jwk import make_key
@@ -33,7 +32,7 @@ def strict(service):
     return service
 
 
-def state(service, door: str = "a-1") -> str | None:
+def state(service, door: str = "a-1"):
     return service.bench.look(lambda session: in_service.why_not(session, session.get_one(Door, door)))
 
 
@@ -51,7 +50,7 @@ def test_a_door_lets_renters_in_only_once_it_passed(strict, list_of):
     assert ALWAYS not in opened(list_of, "a-1").closures
 
 
-def opened(list_of, door: str) -> CodeList:
+def opened(list_of, door: str):
     return list_of(door)
 
 

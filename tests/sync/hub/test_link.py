@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from controller.formats import jwe
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
-from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt, parse_receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, Receipt, parse_receipt
 from controller.formats.jwe import decrypt, encrypt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
 from controller.formats.limits import LIMITS
@@ -119,6 +119,9 @@ class Service:
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         return set()
+
+    def commissioned(self, door_id: str, events: Sequence[Event], now: int, /) -> None:
+        """Nobody asks."""
 
     def due(self, now: int, /) -> None:
         self.dues += 1
