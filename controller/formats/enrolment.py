@@ -99,7 +99,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     trust: Hex16
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The hub takes the unit: its agent's TLS certificate (PEM) and the broker's place. `request` is the SHA-256 of the
     request's payload, hex."""
 
@@ -174,14 +174,14 @@ def open_request(data: bytes, key: bytes) -> tuple[Request, str]:
     return decode(payload, Request, "enrolment"), hashlib.sha256(payload).hexdigest()
 
 
-def seal_answer(answer: Answer, key: bytes) -> bytes:
+def seal_answer(answer: Acceptance, key: bytes) -> bytes:
     """The authenticated answer."""
     return _authenticate(canonical(answer), b"zs-enrol-answer-1\0", key)
 
 
-def open_answer(data: bytes, key: bytes) -> Answer:
+def open_answer(data: bytes, key: bytes) -> Acceptance:
     """An authenticated answer. Raises Refused, `bad_mac` when anything in it is not as the hub wrote it."""
-    return decode(_open(data, b"zs-enrol-answer-1\0", key), Answer, "enrolment")
+    return decode(_open(data, b"zs-enrol-answer-1\0", key), Acceptance, "enrolment")
 
 
 def request_hash(sealed: bytes) -> str:

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from controller.formats import enrolment as formats
 from controller.formats import jwe, jwk
 from controller.formats.encoding import canonical
-from controller.formats.enrolment import Answer, Broker, Invitation, RenewalRequest, Renewed, Request
+from controller.formats.enrolment import Acceptance, Broker, Invitation, RenewalRequest, Renewed, Request
 from controller.formats.envelope import open_envelope, unverified
 from controller.formats.errors import Refused
 from sync.hub.ca import Authority
@@ -140,7 +140,7 @@ class EnrolDesk:
         for other in session.scalars(select(Enrolment).where(Enrolment.door == row.door, Enrolment.state == "taken")):
             self._end(session, other, "replaced", now)
         issued = self._issue(session, row.door, request.csr, row.id, now)
-        answer = Answer(broker=self._place.broker, certificate=issued.certificate, door=row.door, request=digest)
+        answer = Acceptance(broker=self._place.broker, certificate=issued.certificate, door=row.door, request=digest)
         row.state, row.taken_at, row.request, row.code = "taken", int(now.timestamp()), digest, request.code
         row.event_key, row.encrypt_key = event_key.jwk(), encrypt_key.jwk()
         row.answer = formats.seal_answer(answer, self._keyring.unseal(row.sealed_key, _place_of(row)))

@@ -16,7 +16,7 @@ from controller.enrolment import HELD_MS, OPEN_MS
 from controller.formats import enrolment as formats
 from controller.formats import jwe, trust_step
 from controller.formats.encoding import b64, canonical, parse_object, unb64
-from controller.formats.enrolment import Answer, Broker, Invitation, Request
+from controller.formats.enrolment import Acceptance, Broker, Invitation, Request
 from controller.formats.enrolment_messages import (
     AskRenewal,
     EnrolmentAnswer,
@@ -85,7 +85,7 @@ class FreshUnit(EnrolledUnit):
 
     def answer(self, **changes: Any) -> str:
         members: dict[str, Any] = {"broker": BROKER, "certificate": "PEM", "door": DOOR, "request": self.request()[1]}
-        return formats.seal_answer(Answer(**{**members, **changes}), self.invitation.mac_key()).decode()
+        return formats.seal_answer(Acceptance(**{**members, **changes}), self.invitation.mac_key()).decode()
 
     def enrol(self) -> None:
         self.show()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import string
+from pathlib import Path
 
 import pytest
 import segno
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from controller.formats import enrolment as formats
 from controller.formats import jwe
 from controller.formats.encoding import b64, canonical, parse_object
-from controller.formats.enrolment import Answer, Broker, Invitation, Request
+from controller.formats.enrolment import Acceptance, Broker, Invitation, Request
 from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
 
@@ -28,7 +30,7 @@ REQUEST = Request(
     nonce="ab" * 16,
     trust="cd" * 16,
 )
-ANSWER = Answer(
+ANSWER = Acceptance(
     broker=Broker(host="broker.example", port=8883), certificate="-----BEGIN…", door="hall-1", request="ef" * 32
 )
 
@@ -128,3 +130,14 @@ def test_the_secret_is_nowhere_in_what_is_kept_or_shown():
     invitation = Invitation("ab" * 16, b"0123456789", "hall-1", "hub.example")
     assert "0123456789" not in repr(invitation)
     assert invitation.secret not in invitation.mac_key()
+
+
+def test_the_example_on_the_page_is_true():
+    page = (Path(formats.__file__).parent / "README.md").read_text("utf-8").partition("\n## Enrolment\n")[2]
+    example = dict(re.findall(r"^(trust|secret|text|key|payload|mac|request) +(\S+)$", page, re.MULTILINE)[:7])
+    invitation = Invitation(example["trust"], bytes.fromhex(example["secret"]), "hall-1", "hub.example:8443")
+    assert invitation.text() == example["text"]
+    assert invitation.mac_key().hex() == example["key"]
+    sealed = canonical({"mac": example["mac"], "payload": b64(example["payload"].encode())})
+    _, digest = formats.open_request(sealed, bytes.fromhex(example["key"]))
+    assert digest == example["request"]

@@ -8,7 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller.formats import code_list, command, envelope, event, messages, state, trust, trust_step
+from controller.formats import (
+    code_list,
+    command,
+    enrolment,
+    enrolment_messages,
+    envelope,
+    event,
+    link_place,
+    messages,
+    state,
+    trust,
+    trust_step,
+)
 from controller.formats.jwk import load_public
 from controller.formats.limits import LIMITS
 from controller.formats.reasons import Reason
@@ -16,6 +28,7 @@ from tests.vectors import make
 
 README = (Path(envelope.__file__).parent / "README.md").read_text(encoding="utf-8")
 MODULES = (code_list, command, envelope, event, messages, state, trust, trust_step)
+MODULES += (enrolment, enrolment_messages, link_place)
 STRUCTS: list[Any] = [
     struct
     for module in MODULES
