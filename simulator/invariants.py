@@ -48,12 +48,29 @@ class Seen:
     last: Event | None = None
     last_ms: int = -1
     touched_ms: int = -1
-    list_version: int = 0
+    numbers: dict[str, int] = field(default_factory=dict)
+    reachable_turns: int = 0
     tries: int | None = None
     life: int = 0
     pulses: int = 0
     attended_until_ms: int = -1
     ends: list[tuple[int, str, int]] = field(default_factory=list)
+    entries: dict[str, list[int]] = field(default_factory=dict)  # world times of each grant's `in`, of this log
+    awaited: dict[str, int] = field(default_factory=dict)  # grants let in and not yet through, since when
+    commitments: set[str] = field(default_factory=set)
+
+    def heard(self, event: Event, grant: str | None, now_ms: int) -> None:
+        """Keep account of who was let in and went in."""
+        if event.kind == "boot":
+            self.awaited.clear()
+        if grant is None:
+            return
+        if event.kind == "granted":
+            self.awaited[grant] = now_ms
+        elif event.kind in {"in", "no_entry"}:
+            self.awaited.pop(grant, None)
+        if event.kind == "in":
+            self.entries.setdefault(grant, []).append(now_ms)
 
 
 RIGHT_MS = 60_000
@@ -92,13 +109,17 @@ def receipts_not_ahead(world: World, door: SimulatedDoor, seen: Seen) -> str | N
 
 
 def numbers_never_down(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
-    """Statement numbers and receipt numbers at a door only rise, through every restart and power cut."""
+    """Numbers of lists, trust documents and receipts at a door only rise, through every restart and power cut."""
     if door.unit is None:
         return None
-    version = door.unit.floors.list_version
-    if version < seen.list_version:
-        return f"list {version} after {seen.list_version}"
-    seen.list_version = version
+    floors, log = door.unit.floors, door.unit.log
+    numbers = {"list": floors.list_version, "trust": floors.trust_version}
+    if log.log not in seen.doubtful:
+        numbers[f"receipt in {log.log}"] = log.acknowledged.number
+    for what, number in numbers.items():
+        if number < seen.numbers.get(what, 0):
+            return f"{what} {number} after {seen.numbers[what]}"
+    seen.numbers |= numbers
     return None
 
 
@@ -138,6 +159,29 @@ def bounded(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     return None
 
 
+def settled(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """Whoever was let in is recorded as gone in, or as not, within five minutes of a unit's running."""
+    late = [grant for grant, since_ms in seen.awaited.items() if world.now_ms - since_ms > 5 * RIGHT_MS]
+    return f"what became of {late[0]} was not recorded" if late and door.performer is not None else None
+
+
+def unlocked_ends(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """No door stays unlocked past the time it was unlocked for."""
+    if door.performer is None or not door.attended:
+        return None
+    now, until_s = door.performer.now(), door.performer.door.memory.posture.until_s
+    if until_s is not None and now.trusted and now.utc_s < until_s:
+        return None
+    return f"unlocked at {now.utc_s}, until {until_s}, clock {now.clock}"
+
+
+def floor_is_past(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """While the clock is trusted, the floor is two minutes ago or longer."""
+    now = door.performer.now() if door.performer is not None else None
+    ahead = now is not None and now.trusted and now.floor_s > max(0, now.utc_s - 120)
+    return "the floor has not passed yet" if ahead else None
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     gapless_and_chained,
     lease_kept,
@@ -146,6 +190,9 @@ INVARIANTS: tuple[Invariant, ...] = (
     tries_not_refilled,
     hub_copy_is_prefix,
     bounded,
+    settled,
+    unlocked_ends,
+    floor_is_past,
 )
 
 
@@ -175,7 +222,9 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
         if shown.number <= code_list.version or now.utc_s >= code_list.valid_until or not shown.may_stand_alone:
             return "a pass stood alone that may not"
         grant = as_grant(shown)
-    uses = core.memory.use_counts().get(draft.grant, 0) if draft.kind == "refused" else 0
+    uses = sum(ms < world.now_ms for ms in world.seen[door.id].entries.get(draft.grant, ()))
+    if draft.kind == "refused":  # those that a log which was lost has forgotten count for nobody
+        uses = core.memory.use_counts().get(draft.grant, 0)
     right = expected(code_list, grant, now, core.posture(now).state, uses)
     given = draft.reason or "granted"
     # A code that is no staff code, tried as one, is recorded as the unknown code it is there.
@@ -213,10 +262,21 @@ def follows(seen: Seen, event: Event, data: bytes) -> str | None:
     """Each record follows the one before."""
     if event.log != seen.log:
         seen.log, seen.seq, seen.hash = event.log, 0, GENESIS
+        seen.entries, seen.awaited = {}, {}
     if event.seq != seen.seq + 1:
         return f"record {event.seq} after {seen.seq}"
     seen.seq, seen.hash = event.seq, chain(seen.hash, data)
     seen.data[event.log, event.seq] = data
+    return None
+
+
+def nobody_twice(seen: Seen, event: Event) -> str | None:
+    """No two records name somebody by the same commitment, not even the same person."""
+    if event.who is None or event.was is not None:
+        return None
+    if event.who in seen.commitments:
+        return f"record {event.seq} shows who it was"
+    seen.commitments.add(event.who)
     return None
 
 
@@ -257,6 +317,26 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
     return f"clock {now.clock}, {(now.utc_ms - world.now_ms) // 1000} s off, {quiet_ms // 60_000} min after"
 
 
+def linked_clock_is_right(world: World, door: SimulatedDoor) -> str | None:
+    """A trusted clock of a door that has been linked for half an hour is right within five minutes, while the hub's
+    clock has never been wrong and none of the door's own sources was a day off lately."""
+    since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms)
+    if door.performer is None or world.weather.hub_clock_touched or not door.linked or not world.hub.up:
+        return None
+    if world.now_ms - since_ms < HOUR_MS // 2 or door.clocks.lately_far_off:
+        return None
+    now = door.performer.now()
+    off_s = (now.utc_ms - world.now_ms) // 1000
+    return f"trusted and {off_s} s off" if now.trusted and abs(off_s) > 300 else None
+
+
+def comes_back(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
+    """A door whose power, cable and broker have been well for more than an hour is linked."""
+    well = door.power and world.broker.up and door.id not in world.broker.cut
+    seen.reachable_turns = seen.reachable_turns + 1 if well else 0
+    return "still without a link" if seen.reachable_turns > 7 and not door.linked else None
+
+
 def records_arrive(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """What a door wrote is at the hub within three hours, when link, hub and power have been well for that long (its
     idle loop sleeps for two of them here)."""
@@ -287,9 +367,12 @@ ELSEWHERE: tuple[Callable[..., str | None], ...] = (
     one_renter_a_room,
     no_pin_in,
     follows,
+    nobody_twice,
     opening_recorded,
     good_clock_is_believed,
     wrong_hub_clock_passes,
+    linked_clock_is_right,
+    comes_back,
     records_arrive,
     durable,
 )

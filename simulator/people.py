@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from controller.formats import qr_pass
 from controller.formats.errors import Refused
 from simulator.simulated_door import SimulatedDoor
 from simulator.simulated_hub import Reservation, SimulatedHub
@@ -40,6 +41,7 @@ class People:
     chance: random.Random
     at: At
     now_ms: Callable[[], int]
+    margin_s: int
     visits: int = 0
     _count: int = 0
 
@@ -54,6 +56,8 @@ class People:
                 self.at(midnight_ms + self._between(0, DAY_MS), partial(self._guess, ways.doors[0]))
             if self._luck(0.5):
                 self.at(midnight_ms + self._between(0, DAY_MS), partial(self._junk, ways.doors[0]))
+            if self._luck(0.03):
+                self._lock_down(ways.doors[0], midnight_ms + self._between(6 * HOUR_MS, 20 * HOUR_MS))
 
     # ---- bookings
 
@@ -80,7 +84,7 @@ class People:
 
     def _cancel(self, ref: str) -> None:
         if ref in self.hub.store.reservations:  # a hub restored from an older backup does not know it any more
-            self.hub.set_state(ref, "cancelled")
+            self.hub.set_state(ref, "cancelled" if self._luck(0.5) else "suspended")
 
     def _move(self, ref: str) -> None:
         reservation = self.hub.store.reservations.get(ref)
@@ -106,6 +110,10 @@ class People:
             self._visit(caretaker, room)
             self.at(booked[0] * 1000 + HOUR_MS, lambda: self._type(self._room_door(room), f"#1{caretaker.pin}"))
 
+    def _lock_down(self, door: str, from_ms: int) -> None:
+        self.at(from_ms, lambda: self.hub.lock_down(door, True))
+        self.at(from_ms + self._between(1, 4) * HOUR_MS, lambda: self.hub.lock_down(door, False))
+
     # ---- at the door
 
     def _visit(self, reservation: Reservation, room: str) -> None:
@@ -114,8 +122,18 @@ class People:
         comes_ms = max(self.now_ms() + MINUTE_MS, start_ms + self._pick((-60, -20, -10, -2, 0, 1, 5, 30)) * MINUTE_MS)
         comes_ms += self._between(0, MINUTE_MS)
         self.at(comes_ms, lambda: self._arrive(reservation, room, tries=3))
+        if self._luck(0.2) and reservation.qr is not None:
+            # The first and the last instant that count, and those right beside them.
+            edge_ms = self._pick((start_ms - self.margin_s * 1000, end_ms + self.margin_s * 1000)) - self._pick((0, 1))
+            if edge_ms > self.now_ms():
+                text = reservation.qr.text()
+                self.at(edge_ms, lambda: self._show_at(room, text))
         if self._luck(0.15):
             self.at(end_ms + self._between(0, HOUR_MS), lambda: self._arrive(reservation, room, tries=1))
+
+    def _show_at(self, room: str, text: str) -> None:
+        for door in self._ways(room):
+            door.show_qr(text)
 
     def _arrive(self, reservation: Reservation, room: str, tries: int) -> None:
         self.visits += 1
@@ -161,7 +179,15 @@ class People:
             self.at(self.now_ms() + number * 4_000, partial(self._type, self.doors[door], pin))
 
     def _junk(self, door: str) -> None:
-        self._hold_up(self.doors[door], self._pick(JUNK_QRS))
+        self._hold_up(self.doors[door], self._pick((*JUNK_QRS, self._forged())))
+
+    def _forged(self) -> str:
+        """A pass for right now with tags somebody made up."""
+        start_s = self.now_ms() // 1000 // 60 * 60
+        number = min((1 << 32) - 1, start_s + 3600)
+        made_up = [bytes(self._between(0, 256) for _ in range(32))]
+        credential, filler = made_up[0][: qr_pass.CREDENTIAL_BYTES], bytes(qr_pass.TAGS_AREA)
+        return qr_pass.make_pass(credential, start_s, 60, number, made_up, filler).text()
 
     def _type(self, door: SimulatedDoor, keys: str) -> None:
         for number, key in enumerate(keys):

@@ -7,6 +7,7 @@ to a hub that is away are queued up to Mosquitto's default limit and then droppe
 from __future__ import annotations
 
 import random
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +16,7 @@ from sync.topics import RETAINED, split
 
 HUB_QUEUE = 1_000
 LATENCY_MS = (5, 80)
+HEARD = 8  # messages of each topic that somebody who listens in keeps
 
 
 class Schedule(Protocol):
@@ -52,6 +54,7 @@ class SimulatedBroker:
     hub_up: bool = True
     cut: set[str] = field(default_factory=set)
     seen: Callable[[str, bytes], None] = lambda _topic, _payload: None
+    heard: dict[str, deque[bytes]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=HEARD)))
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _retained: dict[str, bytes] = field(default_factory=dict)
     _for_hub: list[tuple[str, bytes]] = field(default_factory=list)
@@ -105,6 +108,11 @@ class SimulatedBroker:
         if not self.up:
             return
         self.seen(topic, payload)
+        self.heard[topic].append(payload)
+        self.deliver(topic, payload, retain)
+
+    def deliver(self, topic: str, payload: bytes, retain: bool) -> None:
+        """Pass something on to a door, whoever it is from."""
         parts = split(topic)
         if retain and parts is not None and parts[1] in RETAINED:
             self._retained[topic] = payload

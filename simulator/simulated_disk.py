@@ -22,6 +22,8 @@ from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import SigningKey
 from controller.formats.link_place import LinkPlace
 
+SYNCHRONOUS_FULL = 2  # SQLite's number for it: below, in WAL mode, a commit does not wait for the card
+
 
 class PowerCut(Exception):
     """The power goes, here and now. Nothing after this happens."""
@@ -57,6 +59,8 @@ class _Connection(sqlite3.Connection):
     card: SimulatedDisk
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "BEGIN IMMEDIATE":
+            self.card.begin(super().execute("PRAGMA synchronous").fetchone()[0] >= SYNCHRONOUS_FULL)
         if sql != "COMMIT":
             return super().execute(sql, *parameters)
         self.card.commit()
@@ -106,6 +110,7 @@ class SimulatedDisk:
         self._lists: dict[str, bytes] = {}
         self._log: sqlite3.Connection | None = None
         self._before_lie: bytes | None = None
+        self._before_unsynced: bytes | None = None
         self._link: LinkPlace | None = None
 
     # ---- faults
@@ -122,11 +127,19 @@ class SimulatedDisk:
     def power_returns(self) -> None:
         """After a power cut: what was a lie is gone; `lied` says whether there was one."""
         lie, self._before_lie = self._before_lie, None
+        unsynced, self._before_unsynced = self._before_unsynced, None
         self.lied = lie is not None and self._log is not None
-        if lie is not None and self._log is not None:
+        left = lie or unsynced
+        if left is not None and self._log is not None:
             self._log.close()
             self._log = self._connect()
-            self._log.deserialize(lie)
+            self._log.deserialize(left)
+
+    def begin(self, synced: bool) -> None:
+        """A transaction begins. Whether its commit will wait for the card; if not, a power cut takes it back, and all
+        that follow it."""
+        if not synced and self._before_unsynced is None and self._log is not None:
+            self._before_unsynced = self._log.serialize()
 
     def commit(self) -> None:
         """A commit is about to become durable."""

@@ -31,6 +31,7 @@ DISK_MS = 15
 IDLE_TURN_MS = 7_200_000  # a real loop turns every second; with nothing to do that only costs time
 RELEASED_TURN_MS = 4_500  # in time to renew a lease
 WATCHFUL_TURN_MS = 60_000  # while the clock is doubtful or the disk fails
+DAY_MS = 86_400_000
 LEASE_MAX_MS = int(LEASE_MAX_S * 1000)
 
 
@@ -41,6 +42,7 @@ class SimulatedClocks:
         self._true_ms = true_ms
         self.boot = 0
         self.changed_ms = 0
+        self._far_ms = 0
         self._booted_ms = 0
         self._ntp_off_ms: int | None = 0
         self._rtc_off_ms: int | None = 0
@@ -53,11 +55,23 @@ class SimulatedClocks:
 
     def set_ntp(self, off_ms: int | None) -> None:
         """Make NTP wrong, right (0) or gone."""
+        self._note_far(self._ntp_off_ms)
         self._ntp_off_ms, self.changed_ms = off_ms, self._true_ms()
 
     def set_rtc(self, off_ms: int | None) -> None:
         """Make the clock chip wrong, right (0) or dead."""
+        self._note_far(self._rtc_off_ms)
         self._rtc_off_ms, self.changed_ms = off_ms, self._true_ms()
+
+    @property
+    def lately_far_off(self) -> bool:
+        """Whether a source is a day off, or was a day ago: so long a door may hold on to what it said."""
+        now_far = any(abs(off_ms) >= DAY_MS for off_ms in (self._ntp_off_ms or 0, self._rtc_off_ms or 0))
+        return now_far or self._true_ms() - self._far_ms < 26 * 3_600_000
+
+    def _note_far(self, off_ms: int | None) -> None:
+        if off_ms is not None and abs(off_ms) >= DAY_MS:
+            self._far_ms = self._true_ms()
 
     def power_on(self) -> None:
         """A new boot: the monotonic clock starts again."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from controller.formats import code_list, jwe, qr_pass
-from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, QrEntry
+from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, Posture, QrEntry
 from controller.formats.encoding import b64, canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
@@ -69,6 +69,7 @@ class HubDoor:
     published_ms: int = 0
     envelope: bytes | None = None
     issued: CodeList | None = None
+    posture: Posture | None = None
 
 
 @dataclass
@@ -179,6 +180,12 @@ class SimulatedHub:
         self._check_overlap(reservation.room, reservation.kind, booked, ref)
         reservation.booked = booked
         self._renew(self._doors_of(reservation.room))
+
+    def lock_down(self, door: str, on: bool) -> None:
+        """Let nobody in at a door, or let things be as usual again."""
+        known = self.store.doors[door]
+        known.posture = Posture(state="lockdown" if on else "controlled", since=self.now_s, until=None)
+        self._renew([known])
 
     # ---- time
 
@@ -291,21 +298,33 @@ class SimulatedHub:
             door.envelope = seal(payload, code_list.TYP, self._list_key)
             self._send(door, door.envelope)
 
+    def sign_with_retired_key(self, made: CodeList) -> bytes | None:
+        """A list as somebody would sign it who got hold of a key that is retired; None while there is none."""
+        return seal(code_list.dump(made), code_list.TYP, self._retired[-1]) if self._retired else None
+
+    def sign_again(self, made: CodeList) -> bytes:
+        """A list as a hub with a fault would sign it: with the right key, whatever was signed before."""
+        return seal(code_list.dump(made), code_list.TYP, self._list_key)
+
     def _build(self, door: HubDoor, number: int) -> CodeList:
         reservations = self.store.reservations.values()
         live = [each for each in reservations if each.state in {"active", "suspended"}]
         booked = [Booking(each.grant, each.room, *each.booked, each.kind == "renter") for each in live]
-        found: dict[str, list[tuple[int, int]]] = {}
+        # What is cancelled is said to be so, and the issuer leaves it out.
+        found: dict[str, list[tuple[int, int]]] = {
+            each.grant: [each.booked] for each in reservations if each.state == "cancelled"
+        }
         for opening in openings(self.rooms, booked):
             if opening.door == door.id:
                 found.setdefault(opening.grant, []).append((opening.start, opening.until))
-        grants = [self._grant_record(each, tuple(found.get(each.grant, ())), door) for each in live]
+        grants = [self._grant_record(each, tuple(found.get(each.grant, ())), door) for each in reservations]
         record = DoorRecord(
             id=door.id,
             epoch=self.ceremony.epoch,
             kdf=door.kdf,
             policy=door.policy,
             pass_keys=(PassKey(door.group, b64(self.group_keys[door.group])),),
+            posture=door.posture,
         )
         # Everything this hub ever leaves out, it leaves out because a call or the time said so.
         return build_list(record, grants, number=number, now_s=self.now_s, shrink=True)

@@ -17,6 +17,7 @@
 | `flood` | the hub publishes the same door's list over and over |
 | `rotation` | the hub's list key is replaced, and every list made again |
 | `chatter` | the door contact chatters |
+| `intruder` | whoever owns the broker sends a door something old, another door's, or signed with a retired key |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from simulator.intruder import Intruder
 from simulator.people import DAY_MS, HOUR_MS, MINUTE_MS, At
 from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_door import SimulatedDoor
@@ -56,7 +58,7 @@ class Weather:
         self._backups = [*self._backups[-1:], self.hub.backup()]
         for door in self.doors.values():
             for fault in (self.power, self.kill, self.cable, self.ntp, self.rtc, self.disk_full, self.disk_lies,
-                          self.log_broken, self.flood, self.chatter):  # fmt: skip
+                          self.log_broken, self.flood, self.chatter, self.intruder):  # fmt: skip
                 self._draw(midnight_ms, partial(fault, door))
         for general in (self.broker_trouble, self.hub_away, self.hub_restored, self.hub_clock, self.rotation):
             self._draw(midnight_ms, general)
@@ -129,6 +131,10 @@ class Weather:
         for number in range(self._between(2, 20)):
             self.at(self.now_ms() + number * 40, door.close_leaf if number % 2 else door.open_leaf)
         self.at(self.now_ms() + 1_000, door.close_leaf)
+
+    def intruder(self, door: SimulatedDoor) -> None:
+        self._note("intruder")
+        Intruder(self.hub, self.broker, self.chance).act(door.id)
 
     # ---- everybody
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from controller.draft import Draft
 from controller.eventlog import EventLog
+from controller.formats import code_list
 from controller.formats.code_list import PinKdf, Policy
 from controller.formats.encoding import b64, canonical
 from controller.formats.event import Event, parse_batch, parse_event
 from controller.formats.jwk import SigningKey, load_private
 from controller.formats.qr_pass import QrPass
-from simulator import invariants
+from simulator import invariants, list_invariants
 from simulator.cheap_crypto import cheap_crypto
 from simulator.invariants import Broken, Seen
 from simulator.people import DAY_MS, People
@@ -97,6 +98,8 @@ class World:
         self.doors: dict[str, SimulatedDoor] = {}
         self.seen: dict[str, Seen] = {}
         self.passes: dict[str, QrPass] = {}
+        self.published: dict[str, set[str]] = defaultdict(set)  # hashes of the lists the hub made, by door
+        self.margin_s = MARGIN_S
         self._watch: Watch = watch or Nobody()
         self._seed = seed
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -115,7 +118,7 @@ class World:
         for door in dict.fromkeys(door for ways in rooms for door in (*ways.doors, *ways.entrances)):
             self._build(door)
         at = self.at
-        self.people = People(self.hub, self.doors, self._chance("people"), at, lambda: self.now_ms)
+        self.people = People(self.hub, self.doors, self._chance("people"), at, lambda: self.now_ms, MARGIN_S)
         self.weather = Weather(
             self.hub, self.broker, self.doors, self._chance("weather"), at, lambda: self.now_ms, self.set_hub_clock,
             severity,
@@ -185,6 +188,8 @@ class World:
         for event, grant in zip(events, grants, strict=True):
             data = canonical(event)
             self._must("gapless_and_chained", invariants.follows(seen, event, data))
+            self._must("nobody_twice", invariants.nobody_twice(seen, event))
+            seen.heard(event, grant, self.now_ms)
             self._digest.update(data)
             self._count(event)
             self._watch.record(self.now_ms, door.id, event, grant)
@@ -231,6 +236,9 @@ class World:
     def _hub_said(self, kind: str, payload: bytes) -> None:
         self._digest.update(payload)
         if kind == "list":
+            made = code_list.parse(payload)
+            self.published[made.door].add(code_list.payload_hash(payload))
+            self._must("booked_is_listed", list_invariants.booked_is_listed(self, made))
             for reservation in self.hub.store.reservations.values():
                 if reservation.qr is not None:
                     self.passes.setdefault(f"p-{reservation.qr.credential}", reservation.qr)
@@ -271,6 +279,11 @@ class World:
         for door in self.doors.values():
             self._must("good_clock_is_believed", invariants.good_clock_is_believed(self, door))
             self._must("wrong_hub_clock_passes", invariants.wrong_hub_clock_passes(self, door))
+            self._must("list_is_published", list_invariants.list_is_published(self, door))
+            self._must("list_survives", list_invariants.list_survives(self, door, self.seen[door.id]))
+            self._must("linked_clock_is_right", invariants.linked_clock_is_right(self, door))
+            self._must("comes_back", invariants.comes_back(self, door, self.seen[door.id]))
+            self._must("list_arrives", list_invariants.list_arrives(self, door))
             self._must("records_arrive", invariants.records_arrive(self, door, self.seen[door.id]))
         self.at(self.now_ms + HUB_TURN_MS, self._hub_turn)
 
