@@ -61,7 +61,7 @@ class Challenges:
         if now_s >= trust.expires:
             raise Refused("trust_expired", "trust", "the trust document has expired: no command")
         envelope = decrypt(body, formats.TYP, self._decrypt_key, max_bytes=formats.SEALED_BYTES)
-        keys = trust.keys_for("command", self._door)
+        keys = trust.living(now_s).keys_for("command", self._door)
         command = formats.parse_command(
             open_envelope(envelope, formats.TYP, keys, max_bytes=formats.SEALED_BYTES).payload
         )

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import msgspec
-
 from controller.formats import code_list as formats
 from controller.formats.code_list import CodeList
 from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
-from controller.formats.trust import Trust
+from controller.formats.trust import Trust, TrustKey
 
 T = TypeVar("T")
 
@@ -61,7 +59,7 @@ def accept_new(
     force, also when the floors name one whose file was lost.
 
     Raises Refused: everything `open_envelope` and `code_list.parse` raise, and `trust_expired`, `wrong_door`,
-    `wrong_epoch`, `rolled_back`, `list_fork`, `list_expired`, `issued_ahead`, `unexplained_shrink`."""
+    `wrong_epoch`, `wrong_scope`, `rolled_back`, `list_fork`, `list_expired`, `issued_ahead`, `unexplained_shrink`."""
     return _guarded(lambda: _accept_new(envelope, door, trust, floors, installed, time))
 
 
@@ -86,9 +84,7 @@ def _accept_new(
 ) -> Accepted | None:
     if time.now_s >= trust.expires:
         raise Refused("trust_expired", "trust", "the trust document has expired: no new list")
-    # A key that outlived its date signs nothing new, also where its state was never changed.
-    living = msgspec.structs.replace(trust, keys=tuple(key for key in trust.keys if time.now_s < key.expires))
-    accepted = _open(envelope, door, living, installed=False)
+    accepted = _open(envelope, door, trust.living(time.now_s), installed=False)
     code_list = accepted.code_list
     if code_list.version == floors.list_version and floors.list_hash is not None:
         if accepted.hash != floors.list_hash:
@@ -121,7 +117,18 @@ def _open(envelope: bytes, door: str, trust: Trust, *, installed: bool) -> Accep
         raise Refused("wrong_door", "list.door", "made for another door")
     if code_list.epoch != trust.epoch:
         raise Refused("wrong_epoch", "list.epoch", "made under another key epoch")
+    check_kinds(code_list, trust.named(opened.kid))
     return Accepted(code_list, formats.payload_hash(opened.payload))
+
+
+def check_kinds(code_list: CodeList, key: TrustKey) -> None:
+    """A key that is meant for the cleaners' lists lets in nobody else; a pass that opens by itself is a renter's.
+    Raises Refused `wrong_scope`."""
+    for index, grant in enumerate(code_list.grants):
+        if not key.may_grant(grant.kind):
+            raise Refused("wrong_scope", f"list.grants[{index}].kind", f"this key grants nothing to {grant.kind}")
+    if code_list.pass_keys and not key.may_grant("renter"):
+        raise Refused("wrong_scope", "list.pass_keys", "this key grants nothing to renters, so it makes no passes")
 
 
 def _check_shrink(installed: CodeList | None, code_list: CodeList, now_s: int) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from controller.codelist import check_kinds
 from controller.decide import Installed, Moment, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.formats import code_list as formats
-from controller.formats.envelope import open_envelope
+from controller.formats.envelope import key_id, open_envelope
 from controller.formats.errors import Refused
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.limits import LIMITS
@@ -48,6 +49,7 @@ class Explainer:
         cls(envelope, trust.keys_for("list", code_list.door, installed=True))
         if code_list.epoch != trust.epoch:
             raise Refused("wrong_epoch", "list.epoch", "made under another key epoch")
+        check_kinds(code_list, trust.named(key_id(envelope)))
         return judged
 
     def explain(self, case: Case) -> dict[str, Any]:

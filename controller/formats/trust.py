@@ -1,7 +1,7 @@
 """Which keys a door believes, and for what.
 
-The document names every online key with one purpose, the doors it may speak for (id prefixes), its state and the end of
-its life. A key that is not named for a purpose does not exist for it.
+The document names every online key with one purpose, the doors it may speak for (id prefixes), the kinds of grants its
+lists may hold, its state and the end of its life. A key that is not named for a purpose does not exist for it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from controller.formats.code_list import Counter, DoorId, Seconds
+from controller.formats.code_list import Counter, DoorId, Kind, Seconds
 from controller.formats.encoding import decode, whole
 from controller.formats.errors import Refused
 from controller.formats.jwe import EncryptKey
@@ -22,22 +22,30 @@ from controller.formats.jwk import VerifyKey, load_public
 Purpose = Literal["list", "receipt", "command", "collect", "update"]
 KeyState = Literal["active", "retired", "revoked"]
 MAX_BYTES = 512 << 10
+LIFE_S = 395 * 86_400  # 13 months: one yearly ceremony and a month for holidays
+KEY_LIFE_S = 180 * 86_400  # what is online may be stolen unnoticed
 THRESHOLD_MIN = 2  # one person alone, or one stolen stick, never speaks for a town
 ROOTS_MAX = 16
 
 
 class TrustKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One online key: `jwk` holds the public members only; `doors` are door-id prefixes, `[""]` for all."""
+    """One online key: `jwk` holds the public members only; `doors` are door-id prefixes, `[""]` for all; `kinds` those
+    of the grants in its lists, left out for all."""
 
     jwk: dict[str, str]
     purpose: Purpose
     state: KeyState
     doors: Annotated[tuple[Annotated[str, Meta(pattern=whole(r"[a-z0-9-]{0,40}"))], ...], Meta(min_length=1)]
     expires: Seconds
+    kinds: Annotated[tuple[Kind, ...], Meta(min_length=1)] | UnsetType = UNSET
 
     def speaks_for(self, door: str) -> bool:
         """Whether this key's scope holds the door."""
         return any(door.startswith(prefix) for prefix in self.doors)
+
+    def may_grant(self, kind: Kind) -> bool:
+        """Whether a list of this key may hold grants of this kind."""
+        return isinstance(self.kinds, UnsetType) or kind in self.kinds
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,6 +71,15 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         loaded = (_loaded(*sorted(key.jwk.items())) for key in chosen)
         return {key.thumbprint: key for key in loaded}
 
+    def named(self, kid: str) -> TrustKey:
+        """The online signing key of this thumbprint. Raises KeyError."""
+        signing = (key for key in self.keys if key.purpose != "collect")
+        return {load_public(key.jwk, "trust.keys").thumbprint: key for key in signing}[kid]
+
+    def living(self, now_s: int) -> Trust:
+        """The same without the keys that have outlived their date, also where their state was never changed."""
+        return msgspec.structs.replace(self, keys=tuple(key for key in self.keys if now_s < key.expires))
+
     def root_keys(self) -> dict[str, VerifyKey]:
         """The offline keys, by thumbprint."""
         loaded = (load_public(jwk, "trust.roots") for jwk in self.roots)
@@ -86,7 +103,8 @@ def _loaded(*members: tuple[str, str]) -> VerifyKey:
 def parse(payload: bytes) -> Trust:
     """A trust document's payload. Raises Refused (`too_large`, `not_json`, `duplicate_member`, `bad_schema`, `bad_key`,
     `bad_base64`, and `bad_trust` for a key that is named twice (it would be active in one place and revoked in the
-    other), for a threshold that its roots cannot meet, and for a life that ends before it begins)."""
+    other), for a threshold that its roots cannot meet, for a life that ends before it begins or is longer than 13
+    months, and for an active key that lives on for more than 180 days)."""
     if len(payload) > MAX_BYTES:
         raise Refused("too_large", "trust", f"over {MAX_BYTES} bytes")
     trust = decode(payload, Trust, "trust")
@@ -100,7 +118,11 @@ def parse(payload: bytes) -> Trust:
         raise Refused("bad_trust", "trust.threshold", "more signatures than there are roots")
     if trust.expires <= trust.issued:
         raise Refused("bad_trust", "trust.expires", "over before it begins")
+    if trust.expires > trust.issued + LIFE_S:
+        raise Refused("bad_trust", "trust.expires", "lives for more than 13 months")
     for index, key in enumerate(trust.keys):
+        if key.state == "active" and key.expires > trust.issued + KEY_LIFE_S:
+            raise Refused("bad_trust", f"trust.keys[{index}].expires", "an online key lives for more than 180 days")
         place = f"trust.keys[{index}].jwk"
         load = load_encrypt_key if key.purpose == "collect" else load_public
         thumbprint = load(key.jwk, place).thumbprint

@@ -15,29 +15,37 @@ from dataclasses import dataclass
 import msgspec
 
 from controller.formats import jwe, trust
+from controller.formats.code_list import Kind
 from controller.formats.encoding import canonical
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
 from controller.formats.trust import Purpose, Trust, TrustKey
 
-TRUST_S = 395 * 86_400
-"""13 months, the longest a trust document may live: one yearly ceremony and a month for holidays."""
-
-KEY_S = 180 * 86_400
-"""The longest an online key may live."""
+TRUST_S, KEY_S = trust.LIFE_S, trust.KEY_LIFE_S
+"""How long documents and online keys live: as long as doors allow."""
 
 SIGNS_FOR_DOORS = {"list", "receipt", "command"}
 
 
 @dataclass(frozen=True)
 class OnlineKey:
-    """A public key of the hub and what it is for."""
+    """A public key of the hub and what it is for: `doors` are door-id prefixes, `kinds` those of the grants in its
+    lists, empty for all."""
 
     jwk: dict[str, str]
     purpose: Purpose
+    doors: tuple[str, ...] = ("",)
+    kinds: tuple[Kind, ...] = ()
 
-    def named(self, now_s: int, doors: tuple[str, ...] = ("",)) -> TrustKey:
-        return TrustKey(jwk=self.jwk, purpose=self.purpose, state="active", doors=doors, expires=now_s + KEY_S)
+    def named(self, now_s: int) -> TrustKey:
+        key = TrustKey(jwk=self.jwk, purpose=self.purpose, state="active", doors=self.doors, expires=now_s + KEY_S)
+        return msgspec.structs.replace(key, kinds=self.kinds) if self.kinds else key
+
+    def replaces(self, key: TrustKey) -> bool:
+        """Whether `key` is an active one with the same work."""
+        return (key.purpose, key.state, key.doors, key.kinds or ()) == (
+            self.purpose, "active", self.doors, self.kinds,
+        )  # fmt: skip
 
 
 def first(
@@ -72,15 +80,10 @@ def renew(before: Trust, now_s: int, time_floor: int | None = None) -> Trust:
 
 
 def rotate(before: Trust, key: OnlineKey, now_s: int) -> Trust:
-    """Another key for a purpose. The active ones before it retire: they sign nothing new, and the lists they signed
-    live to their end. Raises Refused."""
+    """Another key for a purpose and scope. The active ones of both before it retire: they sign nothing new, and the
+    lists they signed live to their end. Raises Refused."""
     after = renew(before, now_s)
-    kept = tuple(
-        msgspec.structs.replace(each, state="retired")
-        if (each.purpose, each.state) == (key.purpose, "active")
-        else each
-        for each in after.keys
-    )
+    kept = tuple(msgspec.structs.replace(each, state="retired") if key.replaces(each) else each for each in after.keys)
     return _checked(msgspec.structs.replace(after, keys=(*kept, key.named(now_s))))
 
 

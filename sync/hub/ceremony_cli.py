@@ -19,13 +19,16 @@ combined the same way. Every file is new; nothing is ever overwritten or deleted
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
+from msgspec import UnsetType
 
 from controller.formats import jwk, trust, trust_step
+from controller.formats.code_list import Kind
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import Alg
@@ -83,10 +86,19 @@ def new(
 
 
 @trust_app.command()
-def rotate(before: Before, key: Annotated[Path, typer.Option(help="The new public key file.")], out: NewFile) -> None:
-    """Draft: a new key for a purpose; those before it sign nothing new, their lists live to their end."""
+def rotate(
+    before: Before,
+    key: Annotated[Path, typer.Option(help="The new public key file.")],
+    out: NewFile,
+    doors: Annotated[list[str] | None, typer.Option(help="Only for doors whose id begins like this.")] = None,
+    kinds: Annotated[list[str] | None, typer.Option(help="Only for lists with grants of this kind.")] = None,
+) -> None:
+    """Draft: a new key for a purpose; those before it sign nothing new, their lists live to their end.
+
+    With --doors or --kinds the key is for these only, and takes the place of those with the same limits."""
     with refusals(as_json=False):
-        _draft(ceremony.rotate(_signed(before), _online(key), _now_s()), out)
+        limited = replace(_online(key), doors=tuple(doors or ("",)), kinds=cast(tuple[Kind, ...], tuple(kinds or ())))
+        _draft(ceremony.rotate(_signed(before), limited, _now_s()), out)
 
 
 @trust_app.command()
@@ -194,7 +206,8 @@ def _say(document: Trust, name: str) -> None:
     print("Who may speak to the doors:")
     for key in document.keys:
         doors = "all doors" if "" in key.doors else "doors " + ", ".join(f"{start}*" for start in key.doors)
-        print(f"  {key.purpose:8}{key.state:9}{ceremony.kid_of(key)}  {doors}, until {_day(key.expires)}")
+        kinds = "" if isinstance(key.kinds, UnsetType) else f", {' and '.join(key.kinds)} only"
+        print(f"  {key.purpose:8}{key.state:9}{ceremony.kid_of(key)}  {doors}{kinds}, until {_day(key.expires)}")
     if document.time_floor is not None:
         print(f"No door's clock may be before {_day(document.time_floor)}.")
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, cast
 
+from msgspec import UNSET
+
 from controller.formats import jwe, jwk
 from controller.formats.encoding import canonical
 from controller.formats.errors import Refused
@@ -107,9 +109,14 @@ def _chosen(folder: Path, purpose: Own, trust: Trust | None) -> Path:
 
 
 def _usable(folder: Path, purpose: Own, trust: Trust | None) -> dict[int, Path]:
-    """The files of the active keys that are here, by the end of their life."""
+    """The files of the active keys that are here, by the end of their life. A key for some doors or kinds only is for
+    some other issuer."""
     files = {_kid(path, purpose): path for path in _files(folder, purpose)}
-    active = [key for key in (trust.keys if trust else ()) if (key.purpose, key.state) == (purpose, "active")]
+    active = [
+        key
+        for key in (trust.keys if trust else ())
+        if (key.purpose, key.state) == (purpose, "active") and "" in key.doors and key.kinds is UNSET
+    ]
     return {key.expires: files[kid] for key in active if (kid := kid_of(key)) in files}
 
 

@@ -232,3 +232,35 @@ def test_a_power_cut_between_list_and_floors_leaves_the_old_one_in_force(tmp_pat
     assert read_floors(tmp_path) == floors_of(OLD)
     write_floors(tmp_path, floors_of(NEW))
     assert read_floors(tmp_path) == floors_of(NEW)
+
+
+def limited(*kinds: Any) -> Trust:
+    return trust(trust_key(KEY, kinds=kinds))
+
+
+def test_a_key_lets_in_only_the_kinds_it_is_for():
+    cleaners = msgspec.structs.replace(NEW, grants=(grant("c1", kind="cleaning", pin=None),), shrink=True, pass_keys=())
+    assert accept(sealed(cleaners), limited("cleaning", "technical"))
+    assert refusal(sealed(cleaners), believed=limited("technical")) == "wrong_scope"
+    assert refusal(sealed(NEW), believed=limited("cleaning")) == "wrong_scope"
+    assert accept(sealed(NEW), limited("cleaning", "renter"))
+
+
+def test_a_key_that_is_not_for_renters_makes_no_passes():
+    keys = (formats.PassKey("room", b64(bytes(32))),)
+    passes = msgspec.structs.replace(NEW, grants=(), shrink=True, pass_keys=keys)
+    assert refusal(sealed(passes), believed=limited("cleaning")) == "wrong_scope"
+    assert accept(sealed(passes), limited("cleaning", "renter"))
+
+
+def test_a_list_beyond_its_keys_kinds_dies_with_the_trust_step_and_at_the_next_start():
+    floors = floors_of(OLD)
+    assert accept_installed(sealed(OLD), "hall-1", limited("renter"), floors)
+    with pytest.raises(Refused, match="wrong_scope"):
+        accept_installed(sealed(OLD), "hall-1", limited("cleaning"), floors)
+
+
+def test_a_key_past_its_date_signs_nothing_new_but_its_list_lives():
+    past = trust(trust_key(KEY, expires=NOON))
+    assert refusal(sealed(NEW), believed=past) == "unknown_key"
+    assert accept_installed(sealed(OLD), "hall-1", past, floors_of(OLD))

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from controller.formats import command as formats
@@ -194,6 +195,20 @@ def test_a_revoked_command_key_commands_nothing(door, desk):
     door.town.sign_trust()
     door.deliver_trust()
     desk.give("release", key=stolen)
+    assert (door.lock.releases, reasons(door)) == (0, ["unknown_key"])
+
+
+def test_a_command_key_past_its_date_commands_nothing(door, desk):
+    door.pass_time(91 * DAY)
+    desk.give("release")
+    assert (door.lock.releases, reasons(door)) == (0, ["unknown_key"])
+
+
+def test_a_command_key_of_other_doors_commands_nothing(door, desk):
+    narrow = tuple(msgspec.structs.replace(key, doors=("annex-",)) for key in door.town.trust().keys)
+    door.town.sign_trust(keys=narrow)
+    door.deliver_trust()
+    desk.give("release")
     assert (door.lock.releases, reasons(door)) == (0, ["unknown_key"])
 
 

@@ -31,7 +31,7 @@ class Hub:
         self.list_key, self.receipt_key, self.collect_key = jwk.make_key(), jwk.make_key(), jwe.make_key()
         self.signing, self.reading = jwk.make_key(), jwe.make_key()
         ceremony = Ceremony(jwk.make_key, self.collect_key)
-        ceremony.sign([(self.list_key, "list", "active"), (self.receipt_key, "receipt", "active")])
+        ceremony.sign([(self.list_key, "list", "active"), (self.receipt_key, "receipt", "active")], int(time()))
         self.trust = parse(trust_step.payload_of(ceremony.documents[0]))
 
     def door(self) -> LinkedController:

@@ -16,6 +16,9 @@ const need = (holds) => {
 const whole = (from, to) => (value) => need(Number.isInteger(value) && value >= from && value <= to);
 const text = (pattern) => (value) => need(typeof value === "string" && pattern.test(value));
 const oneOf = (...words) => (value) => need(words.includes(value));
+const KINDS = ["renter", "cleaning", "technical", "supplier", "facility", "emergency"];
+const DAY_S = 86400;
+
 const orNull = (check) => (value) => value === null || check(value);
 const list = (check, from, to) => (value) => {
   need(Array.isArray(value) && value.length >= from && value.length <= to);
@@ -25,10 +28,13 @@ const texts = (value) => {
   need(value !== null && typeof value === "object" && !Array.isArray(value));
   Object.values(value).forEach(text(/^/));
 };
-const object = (members) => (value) => {
+const object = (members, optional = {}) => (value) => {
   need(value !== null && typeof value === "object" && !Array.isArray(value));
-  need(canonical(Object.keys(value).sort()) === canonical(Object.keys(members).sort()));
-  for (const [name, check] of Object.entries(members)) check(value[name]);
+  need(Object.keys(members).every((name) => Object.hasOwn(value, name)));
+  for (const name of Object.keys(value)) {
+    need(Object.hasOwn(members, name) || Object.hasOwn(optional, name));
+    (members[name] ?? optional[name])(value[name]);
+  }
 };
 
 const INSTANT = whole(0, 2 ** 40);
@@ -44,13 +50,16 @@ const TRUST = object({
   threshold: whole(2, 16),
   roots: list(texts, 2, 16),
   keys: list(
-    object({
-      jwk: texts,
-      purpose: oneOf(...PURPOSES),
-      state: oneOf("active", "retired", "revoked"),
-      doors: list(text(/^[a-z0-9-]{0,40}$(?!\n)/), 1, Infinity),
-      expires: INSTANT,
-    }),
+    object(
+      {
+        jwk: texts,
+        purpose: oneOf(...PURPOSES),
+        state: oneOf("active", "retired", "revoked"),
+        doors: list(text(/^[a-z0-9-]{0,40}$(?!\n)/), 1, Infinity),
+        expires: INSTANT,
+      },
+      { kinds: list(oneOf(...KINDS), 1, Infinity) },
+    ),
     0,
     Infinity,
   ),
@@ -102,8 +111,9 @@ export function readTrust(payload) {
   TRUST(trust);
   const named = new Set(trust.roots.map(signerOf));
   if (named.size < trust.roots.length || trust.threshold > trust.roots.length) throw new Refused("bad_trust");
-  if (trust.expires <= trust.issued) throw new Refused("bad_trust");
+  if (trust.expires <= trust.issued || trust.expires > trust.issued + 395 * DAY_S) throw new Refused("bad_trust");
   for (const key of trust.keys) {
+    if (key.state === "active" && key.expires > trust.issued + 180 * DAY_S) throw new Refused("bad_trust");
     const kid = key.purpose === "collect" ? thumbprint(readerOf(key.jwk)) : signerOf(key.jwk);
     if (named.has(kid)) throw new Refused("bad_trust");
     named.add(kid);

@@ -37,7 +37,7 @@ def document(roots: Sequence[Signer], **changes: Any) -> trust.Trust:
         roots=tuple(root.verify_key.jwk() for root in roots),
         keys=tuple(
             trust.TrustKey(
-                jwk=jwk, purpose=purpose, state="active", doors=("hall-", "annex"), expires=NOW + 180 * DAY_S
+                jwk=jwk, purpose=purpose, state="active", doors=("hall-", "annex"), expires=NOW + 170 * DAY_S
             )
             for purpose, jwk in signing
         ),
@@ -51,10 +51,17 @@ def trusts() -> dict[str, Any]:
     documents = [_documents(alg, named) for alg, named in ROOTS.items()]
     return {
         "typ": trust_step.TYP,
-        "good": [{"payload": payload.decode()}],
+        "good": [{"payload": payload.decode()}, {"payload": canonical(_for_the_cleaners(roots)).decode()}],
         "bad": [{"name": name, "payload": bad.decode(), "refused": code} for name, bad, code in _bad_payloads(payload)],
         "documents": documents,
     }
+
+
+def _for_the_cleaners(roots: Sequence[Signer]) -> trust.Trust:
+    """The same with a list key for two kinds of grants only."""
+    made = document(roots)
+    limited = msgspec.structs.replace(made.keys[0], kinds=("cleaning", "technical"))
+    return msgspec.structs.replace(made, keys=(limited, *made.keys[1:]))
 
 
 def _bad_payloads(payload: bytes) -> list[tuple[str, bytes, str]]:
@@ -77,6 +84,12 @@ def _bad_payloads(payload: bytes) -> list[tuple[str, bytes, str]]:
          "bad_key"),
         ("unknown purpose", payload.replace(b'"receipt"', b'"unlock"'), "bad_schema"),
         ("unknown state", payload.replace(b'"active"', b'"trusted"', 1), "bad_schema"),
+        ("no kind of grant", changed(lambda m: m["keys"][0].update(kinds=[])), "bad_schema"),
+        ("an unknown kind of grant", changed(lambda m: m["keys"][0].update(kinds=["thief"])), "bad_schema"),
+        ("kinds null", changed(lambda m: m["keys"][0].update(kinds=None)), "bad_schema"),
+        ("lives for more than 13 months", changed(lambda m: m.update(expires=NOW + 395 * DAY_S + 1)), "bad_trust"),
+        ("an online key that lives for more than 180 days",
+         changed(lambda m: m["keys"][1].update(expires=NOW + 180 * DAY_S + 1)), "bad_trust"),
         ("a member too many", changed(lambda m: m.update(note="")), "bad_schema"),
     ]  # fmt: skip
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from controller.formats import jwe, trust_step
+from controller.formats import jwe, jwk, trust_step
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.envelope import key_id, seal
 from controller.formats.errors import Refused
 from controller.formats.event import BATCH_TYP
-from controller.formats.jwk import SigningKey
+from controller.formats.jwk import Alg, SigningKey
 from sync.hub import ceremony, cli, online_keys
 from sync.hub.keys import Keyring, make_keys
 from sync.hub.link_keys import make_link_keys
@@ -75,7 +75,7 @@ def test_the_next_key_lies_ready_until_a_document_names_it(hub: Hub):
 
 
 @pytest.mark.parametrize("alg", ["Ed25519", "ES256"])
-def test_a_collect_key_is_rotated_and_what_is_under_way_is_still_read(hub: Hub, alg: str):
+def test_a_collect_key_is_rotated_and_what_is_under_way_is_still_read(hub: Hub, alg: Alg):
     hub.first_ceremony()
     old = online_keys.link_keys(hub.folder).collect_key
     kid, public = online_keys.make_next(hub.folder, "collect", alg)
@@ -118,9 +118,7 @@ def test_lists_of_another_key_are_signed_anew(service, sessions, keyring, tmp_pa
     assert sign_anew(sessions, old) == 0
     kid, public = online_keys.make_next(tmp_path / "keys", "list")
     made = tmp_path / "keys" / public.name.replace(".pub", "")
-    service.bench.keyring = Keyring(
-        online_keys.jwk.read_private(made.read_bytes()), next_key.receipt_key, next_key.store_key
-    )
+    service.bench.keyring = Keyring(jwk.read_private(made.read_bytes()), next_key.receipt_key, next_key.store_key)
     assert sign_anew(sessions, kid) > 0
     for second in range(1, 10):
         service.due(NOW + second)

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from controller.formats import trust_step
+from controller.formats import trust, trust_step
 from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
-from sync.hub import ceremony, root_keys
+from sync.hub import ceremony, online_keys, root_keys
 from sync.hub.ceremony_cli import app
 from sync.hub.enrolment import make_hub
 from sync.hub.trust_shelf import TrustShelf
-from tests.sync.hub.town_trust import hold_ceremony
+from tests.sync.hub.town_trust import hold_ceremony, online
 
 PASSPHRASE = "four words will do\n"
 NOW = 1_784_000_040
@@ -128,3 +128,28 @@ def test_the_hub_takes_no_document_its_predecessor_did_not_sign(town):
     assert shelf.since(1) is None
     shelf.add(trust_step.sign(payload, roots[1:]))
     assert [trust_step.claimed_version(each) for each in trust_step.unpack(shelf.since(1) or b"[]")] == [1, 2]
+
+
+def test_a_key_for_some_doors_and_kinds_stands_beside_the_towns(town, tmp_path):
+    step, _ = hold_ceremony(town / "keys", "ca")
+    (tmp_path / "trust-1").write_bytes(step.document)
+    kid, public = online_keys.make_next(town / "keys", "list")
+    limits = ("--doors", "annex-", "--kinds", "cleaning", "--kinds", "technical")
+    said = keys("trust", "rotate", tmp_path / "trust-1", "--key", public, *limits, "--out", tmp_path / "draft-2")
+    assert f"{kid}  doors annex-*, cleaning and technical only" in said
+    after = trust.parse((tmp_path / "draft-2").read_bytes())
+    lists = [key for key in after.keys if key.purpose == "list"]
+    assert [(key.state, key.doors) for key in lists] == [("active", ("",)), ("active", ("annex-",))]
+    assert not lists[1].may_grant("renter") and lists[0].may_grant("renter")
+    keys("trust", "rotate", tmp_path / "trust-1", "--key", public, "--kinds", "thief", "--out", tmp_path / "no", code=1)
+
+
+def test_revoking_says_how_many_doors_lose_their_list(town, tmp_path):
+    step, roots = hold_ceremony(town / "keys", "ca")
+    _, public = online_keys.make_next(town / "keys", "list")
+    rotated = ceremony.rotate(step.trust, online(town / "keys", "list", public), step.trust.issued)
+    (tmp_path / "trust-2").write_bytes(trust_step.sign(msgspec.json.encode(rotated, order="sorted"), roots[:2]))
+    kid = ceremony.kid_of(step.trust.keys[0])
+    asked = ("trust", "revoke", tmp_path / "trust-2", kid, "--out")
+    assert "All doors lose their list" in keys(*asked, tmp_path / "draft-3")
+    assert "0 of 0 doors with a list lose" in keys(*asked, tmp_path / "draft-4", "--hub", town)

@@ -17,8 +17,8 @@ from sync.hub.trust_shelf import TRUST, TrustShelf
 PURPOSES: tuple[Purpose, ...] = ("list", "receipt", "command", "collect")
 
 
-def online(keys: Path, purpose: Purpose) -> OnlineKey:
-    members = parse_object((keys / f"{purpose}.pub.jwk").read_bytes(), purpose)
+def online(keys: Path, purpose: Purpose, file: Path | None = None) -> OnlineKey:
+    members = parse_object((file or keys / f"{purpose}.pub.jwk").read_bytes(), purpose)
     return OnlineKey({name: members[name] for name in ("kty", "crv", "x", "y") if name in members}, purpose)
 
 
