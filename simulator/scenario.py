@@ -31,7 +31,7 @@ is a reason, or the booking it belongs to.
 | `hub-clock` | right, +1h, … |
 | `hub` | away, back, backup, restore |
 | `broker` | stop, start, forget |
-| `rotate` | |
+| `rotate` | list, ten (the list key ten times), root (an offline key), roots (all three) |
 | `waiting` `delivered` | DOOR: fails unless records wait at it, or the hub has signed for every one |
 """
 
@@ -236,7 +236,7 @@ class _Stage:
             "hub-clock": lambda word: self._world.set_hub_clock(_offset(word) or 0),
             "hub": self._hub_verb,
             "broker": self._broker_verb,
-            "rotate": self._world.weather.rotation,
+            "rotate": self._world.weather.rotate,
             "waiting": lambda door: self._check(action, self._unsent(door) > 0),
             "delivered": lambda door: self._check(action, self._unsent(door) == 0),
         }

@@ -19,8 +19,7 @@ from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import SigningKey, VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
-from controller.formats.trust import KeyState, Purpose
-from simulator.simulated_ceremony import Ceremony
+from simulator.simulated_ceremony import Ceremony, Named
 from sync.hub.codes import draw_pin
 from sync.hub.collector import Append, Fork, Gap, LogEnd, next_receipt_number, place, read_batch
 from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, needs_refresh, next_number
@@ -29,6 +28,7 @@ from sync.topics import split, topic
 
 GENESIS_END = LogEnd(0, "0" * 64)
 BEHIND_MS = 60_000
+RETIRED_KEPT = 40  # a list lives for three weeks, so nobody has one of an older key
 
 
 def cheap_verifier(pin: str, kdf: PinKdf) -> str:
@@ -143,11 +143,19 @@ class SimulatedHub:
             door.content = ""
             self._send_trust(door, self.ceremony.version - 1)
 
+    def rotate_roots(self, how: Callable[[Named, int], None]) -> None:
+        """One offline key was lost, or all are replaced: `ceremony.replace_root` or `ceremony.replace_all_roots`."""
+        before = self.ceremony.version
+        how(self._named(), self.now_s)
+        for door in self.store.doors.values():
+            self._send_trust(door, before)
+
+    def _named(self) -> Named:
+        named: Named = [(self._list_key, "list", "active"), (self._receipt_key, "receipt", "active")]
+        return [*named, *((key, "list", "retired") for key in self._retired[-RETIRED_KEPT:])]
+
     def _sign_trust(self) -> None:
-        named: list[tuple[SigningKey, Purpose, KeyState]] = [
-            (self._list_key, "list", "active"), (self._receipt_key, "receipt", "active"),
-        ]  # fmt: skip
-        self.ceremony.sign([*named, *((key, "list", "retired") for key in self._retired)])
+        self.ceremony.sign(self._named(), self.now_s)
 
     def _send_trust(self, door: HubDoor, version: int) -> None:
         if self.up:

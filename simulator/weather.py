@@ -15,7 +15,7 @@
 | `disk_lies` | syncs are lies until the next power cut |
 | `log_broken` | the log is unreadable after a power cut |
 | `flood` | the hub publishes the same door's list over and over |
-| `rotation` | the hub's list key is replaced, and every list made again |
+| `rotation` | the hub's list key is replaced, once or ten times in a row, or one offline key, or all three |
 | `chatter` | the door contact chatters |
 | `intruder` | whoever owns the broker sends a door something old, another door's, or signed with a retired key |
 """
@@ -33,6 +33,8 @@ from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_door import SimulatedDoor
 from simulator.simulated_hub import HubStore, SimulatedHub
 
+ROTATIONS = ("root", "roots", "ten", "list")
+"""Most of the time it is the list key."""
 YEAR_MS = 365 * DAY_MS
 OFFSETS_MS = (HOUR_MS, -HOUR_MS, YEAR_MS, -YEAR_MS, -50 * YEAR_MS, 5 * MINUTE_MS, -5 * MINUTE_MS)
 
@@ -56,6 +58,8 @@ class Weather:
     def plan_day(self, midnight_ms: int) -> None:
         """Draw today's faults."""
         self._backups = [*self._backups[-1:], self.hub.backup()]
+        if self.hub.ceremony.due(midnight_ms // 1000):
+            self.at(midnight_ms, self.hub.rotate_list_key)
         for door in self.doors.values():
             for fault in (self.power, self.kill, self.cable, self.ntp, self.rtc, self.disk_full, self.disk_lies,
                           self.log_broken, self.flood, self.chatter, self.intruder):  # fmt: skip
@@ -169,7 +173,20 @@ class Weather:
 
     def rotation(self) -> None:
         self._note("rotation")
-        self.hub.rotate_list_key()
+        self.rotate(ROTATIONS[min(self._between(0, 8), len(ROTATIONS) - 1)])
+
+    def rotate(self, what: str) -> None:
+        """One of `ROTATIONS`: an offline key, all three, the list key ten times, the list key."""
+        match what:
+            case "root":
+                self.hub.rotate_roots(self.hub.ceremony.replace_root)
+            case "roots":
+                self.hub.rotate_roots(self.hub.ceremony.replace_all_roots)
+            case "ten":
+                for _ in range(10):
+                    self.hub.rotate_list_key()
+            case "list":
+                self.hub.rotate_list_key()
 
     # ---- chance
 
