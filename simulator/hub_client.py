@@ -85,7 +85,7 @@ def booking(revision: int, state: str, room: str, start_s: int, end_s: int) -> J
 def code(answer: Json, kind: str) -> str:
     """The clear `pin` or `qr` in an answer. Raises HubRefused when this answer shows none."""
     for credential in answer["credentials"]:
-        if credential[kind]:
+        if credential[kind] and not credential["duress"]:
             return str(credential[kind])
     raise HubRefused(f"the answer shows no {kind}")
 

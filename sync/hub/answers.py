@@ -23,7 +23,8 @@ DeliveryStatus = Literal["queued", "applied"]
 @dataclass(frozen=True)
 class Code:
     """A credential as its owner sees it; `pin` and `qr` are None unless this answer may reveal them. `ends_at` is when
-    it stops before its grant does; `holder` whose it is, None for the reservation's own."""
+    it stops before its grant does; `holder` whose it is, None for the reservation's own; `duress` marks the PIN that
+    staff give under threat."""
 
     id: str
     reveal_at: int
@@ -32,6 +33,7 @@ class Code:
     ends_at: int | None = None
     holder: str | None = None
     method: Method = "pin"
+    duress: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,10 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
         if credential.method not in grant.methods or not credential.opens_at(minter.now):
             continue
         clear = minter.clear_text(credential) if reveal else None
+        if credential.duress and clear is None:
+            continue  # seen together with the PIN itself, or not at all
         pin, qr = (clear, None) if credential.method == "pin" else (None, clear)
-        held = (credential.ends_at, credential.holder, credential.method)
+        held = (credential.ends_at, credential.holder, credential.method, credential.duress)
         codes.append(Code(credential.id, grant.reveal_at, pin, qr, *held))
     if any(code.pin or code.qr for code in codes):
         note(session, reservation, "revealed", minter.now)

@@ -202,7 +202,8 @@ class OpeningAnswer(BaseModel):
 class CredentialAnswer(BaseModel):
     """A code. `pin` or `qr` (the text of the QR code) is given to the owner once `reveal_at` has come. `ends_at` is
     given for a code that has a successor; `holder` for a further person's; `links` lead to the code as its holder gets
-    it, by form (sheet, message, picture), from `reveal_at` on."""
+    it, by form (sheet, message, picture), from `reveal_at` on. `duress` marks the PIN that staff give under threat: it
+    opens like the other and raises `alarm.duress`; it is on no sheet, so hand it over apart."""
 
     id: str
     method: Method
@@ -211,6 +212,7 @@ class CredentialAnswer(BaseModel):
     qr: str | None
     ends_at: str | None
     holder: str | None
+    duress: bool
     links: Annotated[
         dict[str, str], Field(examples=[{"sheet.pdf": "/v1/reservations/MOR-1/credentials/c-9a/sheet.pdf"}])
     ]
@@ -330,5 +332,6 @@ def _credential(ref: str, code: Code) -> CredentialAnswer:
         qr=code.qr,
         ends_at=maybe_instant(code.ends_at),
         holder=code.holder,
-        links={form: f"{place}/{form}" for form in FORMS[code.method]},
+        duress=code.duress,
+        links={} if code.duress else {form: f"{place}/{form}" for form in FORMS[code.method]},
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.formats.code_list import ClosureReason
+from sync.hub.alarms import Alarm
 from sync.hub.bodies import REF, Body, Instant, Reference, ReservationBody, RoomId, instant, maybe_instant
 from sync.hub.closures import Closed, Closing
 from sync.hub.personal_data import refuse_personal_data
@@ -118,11 +119,21 @@ class LateAnswer(BaseModel):
     start: str
 
 
+class AlarmAnswer(BaseModel):
+    """An alarm of the last day, by when the hub heard of it. `grant` is whose code it was, while that is known."""
+
+    type: Annotated[str, Field(examples=["alarm.duress"])]
+    door: str
+    at: str
+    grant: str | None
+
+
 class ExceptionsAnswer(BaseModel):
     """Everything that needs a person. Empty when nothing does."""
 
     reservations: list[LateAnswer]
     doors: list[DoorAnswer]
+    alarms: list[AlarmAnswer]
 
 
 class PolicyAnswer(BaseModel):
@@ -186,11 +197,12 @@ def room_answer(room: RoomStatus) -> RoomAnswer:
     )
 
 
-def exceptions_answer(late: list[Late | Unheard], doors: list[DoorReadiness]) -> ExceptionsAnswer:
+def exceptions_answer(late: list[Late | Unheard], doors: list[DoorReadiness], alarms: list[Alarm]) -> ExceptionsAnswer:
     """What needs a person, as JSON."""
     return ExceptionsAnswer(
         reservations=[_late(each) for each in late],
         doors=[door_answer(each) for each in doors],
+        alarms=[AlarmAnswer(type=each.type, door=each.door, at=instant(each.at), grant=each.grant) for each in alarms],
     )
 
 

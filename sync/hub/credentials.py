@@ -61,10 +61,12 @@ class Minter:
         """Give an active grant the codes it has not got yet, and tell whether it got any; those it has stay as they
         are (R000-04). Raises Refused `pin_space_low`."""
         own = [each for each in self.living(grant) if each.holder is None and each.ends_at is None]
+        has = {(each.pin_set, each.duress) for each in own}
         made = [
-            self.mint_pin(grant, pin_set)
+            self.mint_pin(grant, pin_set, duress=duress)
             for pin_set in self.pin_sets(grant, rooms)
-            if all(each.pin_set != pin_set.id for each in own)
+            for duress in pins_of(grant)
+            if (pin_set.id, duress) not in has
         ]
         if self.wants_qr(grant, rooms) and not any(each.qr_hash for each in own):
             made.append(self.mint_qr(grant, rooms))
@@ -84,7 +86,12 @@ class Minter:
         staff_qr = all(group.policy["staff_qr"] for group in self._groups(rooms))
         return "qr" in grant.methods and (grant.kind == "renter" or staff_qr)
 
-    def mint_pin(self, grant: Grant, pin_set: PinSet, holder: str | None = None) -> Credential:
+    def mint_pins(self, grant: Grant, rooms: Sequence[Room], holder: str) -> list[Credential]:
+        """The PINs of one more person, the one to use first. Raises Refused `pin_space_low`."""
+        sets = self.pin_sets(grant, rooms)
+        return [self.mint_pin(grant, each, holder, duress=duress) for duress in pins_of(grant) for each in sets]
+
+    def mint_pin(self, grant: Grant, pin_set: PinSet, holder: str | None = None, *, duress: bool = False) -> Credential:
         """A new PIN of the grant. Raises Refused `pin_space_low`."""
 
         def is_free(chosen: str) -> bool:
@@ -94,7 +101,7 @@ class Minter:
 
         name = f"c-{self.chance.take_bytes(ID_BYTES).hex()}"
         chosen = draw_where(pin_set.digits, is_free, self.chance.below)
-        made = self._keep(Credential(id=name, pin_set=pin_set.id, holder=holder), grant, chosen)
+        made = self._keep(Credential(id=name, pin_set=pin_set.id, holder=holder, duress=duress), grant, chosen)
         marks = {mark: place == pin_set.digits for place, mark in enumerate(self._marks(pin_set, chosen))}
         self.session.add_all(
             PinMark(pin_set=pin_set.id, mark=mark, credential=name, whole=whole) for mark, whole in marks.items()
@@ -157,6 +164,12 @@ def pass_window(openings: Sequence[Opening]) -> tuple[int, int]:
     start = -(-max((opening.start for opening in openings), default=0) // 60) * 60
     until = min((opening.until for opening in openings), default=0)
     return max(start, qr_pass.EPOCH_S), (until - start) // 60
+
+
+def pins_of(grant: Grant) -> tuple[bool, ...]:
+    """Which PINs a person of the grant has in a PIN set: the one to use, and for staff the one to give under threat,
+    which is as far from every other PIN. A renter has no use for an alarm that nobody explained to them."""
+    return (False,) if grant.kind == "renter" else (False, True)
 
 
 def clear_text(keyring: Keyring, name: str, sealed: bytes | None) -> str | None:

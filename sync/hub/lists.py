@@ -47,12 +47,14 @@ class Stored:
 
 @dataclass(frozen=True)
 class PinAtDoor:
-    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from."""
+    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from. A `duress` PIN opens
+    like any other, and the door's record says so."""
 
     credential: str
     grant: str
     verifier: str | None
     clear: str | None
+    duress: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Look:
         for each in self.pins:
             verifier = each.verifier or derived.get(each.credential)
             if verifier is not None:
-                pins.setdefault(each.grant, []).append(PinEntry(each.credential, verifier, False))
+                pins.setdefault(each.grant, []).append(PinEntry(each.credential, verifier, each.duress))
         grants = [replace(each, pins=tuple(pins.get(each.id, ()))) for each in self.grants]
         return build_list(self.door, grants, self.closures, number=number, now_s=now)
 
@@ -165,14 +167,14 @@ def _pins(
     session: Session, keyring: Keyring, door: Door, pin_set: PinSet, grants: Collection[str], now: int
 ) -> Iterable[PinAtDoor]:
     query = (
-        select(Credential.id, Credential.grant_id, Credential.sealed, Verifier.verifier)
+        select(Credential.id, Credential.grant_id, Credential.sealed, Credential.duress, Verifier.verifier)
         .outerjoin(Verifier, (Verifier.credential == Credential.id) & (Verifier.door == door.id))
         .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set.id)
         .where(or_(Credential.ends_at.is_(None), Credential.ends_at > now))
     )
-    for credential, grant, sealed, verifier in session.execute(query):
+    for credential, grant, sealed, duress, verifier in session.execute(query):
         clear = clear_text(keyring, credential, sealed) if verifier is None else None
-        yield PinAtDoor(credential, grant, verifier, clear)
+        yield PinAtDoor(credential, grant, verifier, clear, duress)
 
 
 def _closures(session: Session, rooms: Collection[str], now: int) -> list[Closure]:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
-from sync.hub import closures, policies, readiness, store
+from sync.hub import alarms, closures, policies, readiness, store
+from sync.hub.alarms import Alarm
 from sync.hub.clients import Caller
 from sync.hub.closures import Closed, Closing
 from sync.hub.credentials import Minter
@@ -83,6 +84,15 @@ class RoomDesk:
             red = [readiness.door_readiness(session, door, now) for door in doors]
             late = readiness.late(session, now, rooms)
             return [*late, *readiness.not_handed_over(session, now, rooms)], [each for each in red if not each.ready]
+
+        return self.bench.look(look)
+
+    def alarms(self, caller: Caller, now: int) -> list[Alarm]:
+        """What was raised within a day at the doors to the caller's rooms, newest first."""
+
+        def look(session: Session) -> list[Alarm]:
+            doors = store.doors_to(session, session.scalars(store.visible_rooms(caller)).all())
+            return [each for each in alarms.recent(session, caller.service, now) if each.door in doors]
 
         return self.bench.look(look)
 

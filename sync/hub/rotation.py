@@ -53,7 +53,7 @@ def add_credential(minter: Minter, reservation: Reservation, method: Method, hol
         raise Refused("bad_request", "ref", f"a reservation has at most {CREDENTIALS_MAX} codes")
     rooms = store.rooms_of_grant(session, grant)
     if method == "pin" and minter.pin_sets(grant, rooms):
-        made, *_ = [minter.mint_pin(grant, pin_set, holder) for pin_set in minter.pin_sets(grant, rooms)]
+        made, *_ = minter.mint_pins(grant, rooms, holder)
     elif method == "qr" and minter.wants_qr(grant, rooms):
         made = minter.mint_qr(grant, rooms, holder)
     else:
@@ -65,10 +65,11 @@ def add_credential(minter: Minter, reservation: Reservation, method: Method, hol
 
 
 def revoke(minter: Minter, reservation: Reservation, credential_id: str) -> set[str]:
-    """End one code of a reservation; the others go on. Raises Refused `not_found`."""
+    """End one code of a reservation, with the PIN for under threat that belongs to it; the others go on. Raises Refused
+    `not_found`."""
     for credential in reservation.grant.credentials:
         if credential.id == credential_id and credential.opens_at(minter.now):
-            _end([credential], minter.now)
+            _end([credential, *_under_threat(reservation.grant, credential)], minter.now)
             doors = _concern(minter.session, reservation.grant)
             lifecycle.tell_about(
                 minter.session, reservation, "credential.revoked", minter.now, credential=credential_id
@@ -132,14 +133,13 @@ def _replace_pins(minter: Minter, reservation: Reservation) -> set[str]:
     """New PINs for old ones, each for whoever had the old one."""
     grant, session = reservation.grant, minter.session
     old = [each for each in minter.living(grant) if each.method == "pin"]
-    others = [each.holder for each in old if each.holder is not None and each.ends_at is None]
+    others = {each.holder: None for each in old if each.holder is not None and each.ends_at is None}
     _end(old, minter.now)
     session.flush()
     rooms = store.rooms_of_grant(session, grant)
     minter.mint_missing(grant, rooms)
     for holder in others:
-        for pin_set in minter.pin_sets(grant, rooms):
-            minter.mint_pin(grant, pin_set, holder)
+        minter.mint_pins(grant, rooms, holder)
     lifecycle.tell_about(session, reservation, "credential.rotated", minter.now, detail=_names(old))
     lifecycle.codes_made(session, reservation, minter.now)
     return _concern(session, grant)
@@ -154,6 +154,13 @@ def _grants_with_pin_at(door_id: str) -> Select[str]:
 def _end(credentials: Iterable[Credential], at: int) -> None:
     for credential in credentials:
         credential.ends_at = at
+
+
+def _under_threat(grant: Grant, credential: Credential) -> list[Credential]:
+    """The duress PINs of whoever's everyday PIN this is."""
+    if credential.duress or credential.method != "pin":
+        return []
+    return [each for each in grant.credentials if each.duress and each.holder == credential.holder]
 
 
 def _names(old: Iterable[Credential]) -> dict[str, str]:

@@ -78,8 +78,9 @@ def room_routes(service: Service, gate: Gate) -> APIRouter:
 
     @routes.get("/v1/exceptions", response_model=ExceptionsAnswer, responses=documented("unauthorised", "not_owner"))
     def get_exceptions(caller: Staff) -> ExceptionsAnswer:
-        """What needs a person: reservations their doors do not hold an hour before they start, doors that are red."""
-        return exceptions_answer(*service.exceptions(caller, now()))
+        """What needs a person: reservations their doors do not hold an hour before they start, doors that are red, and
+        alarms of the last day."""
+        return exceptions_answer(*service.exceptions(caller, now()), service.alarms(caller, now()))
 
     @routes.put(
         "/v1/closures/{ref}",

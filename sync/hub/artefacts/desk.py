@@ -86,7 +86,8 @@ def _handed_over(grant: Grant, asked: str, now: int) -> list[Credential]:
     alive = [
         each
         for each in grant.credentials
-        if each.sealed is not None and each.ends_at is None and each.method in grant.methods
+        # A duress PIN is on no paper: whoever finds the sheet would know which one not to use.
+        if each.sealed is not None and each.ends_at is None and each.method in grant.methods and not each.duress
     ]
     wanted = next((each for each in alive if each.id == asked), None)
     if wanted is None or grant.state == "cancelled" or store.last_end(grant.bookings) <= now:

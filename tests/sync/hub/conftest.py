@@ -185,7 +185,7 @@ def report(door: str, version: int, at: int = NOW, **changes) -> StateReport:
 
 
 def codes_of(answer) -> tuple[str, str]:
-    pins = [each.pin for each in answer.credentials if each.pin]
+    pins = [each.pin for each in answer.credentials if each.pin and not each.duress]
     qrs = [each.qr for each in answer.credentials if each.qr]
     return pins[0], qrs[0]
 
