@@ -47,8 +47,8 @@ class Stored:
 
 @dataclass(frozen=True)
 class PinAtDoor:
-    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from. A `duress` PIN opens
-    like any other, and the door's record says so."""
+    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from. A `duress` PIN
+    opens like any other, and the door's record says so."""
 
     credential: str
     grant: str
