@@ -140,8 +140,8 @@ class SimulatedHub:
         self._list_key = self._make_key()
         self._sign_trust()
         for door in self.store.doors.values():
-            door.content = ""
             self._send_trust(door, self.ceremony.version - 1)
+        self._renew(list(self.store.doors.values()), daily=True)
 
     def rotate_roots(self, how: Callable[[Named, int], None]) -> None:
         """One offline key was lost, or all are replaced: `ceremony.replace_root` or `ceremony.replace_all_roots`."""
