@@ -230,7 +230,7 @@ class Verifier(Base):
 
 class Delivery(Base):
     """The first list of `door` that held the current revision of the grant; null while none did. `asked` counts how
-    often that changed, so that a list made from an earlier look does not count for it. `held_before` tells that a list
+    often that changed, so that a list made from an earlier look does not count for it; `since` is when it last did. `held_before` tells that a list
     with an earlier revision may still be at the door, `stale` that it was reported as late."""
 
     __tablename__ = "deliveries"
@@ -238,6 +238,7 @@ class Delivery(Base):
     door: Mapped[str] = mapped_column(primary_key=True, index=True)
     version: Mapped[int | None] = mapped_column(Instant)
     asked: Mapped[int] = mapped_column(default=1, server_default="1")
+    since: Mapped[int] = mapped_column(Instant, default=0, server_default="0")
     held_before: Mapped[bool] = mapped_column(default=False)
     stale: Mapped[bool] = mapped_column(default=False)
 

@@ -188,7 +188,8 @@ def room_status(session: Session, room: Room, now: int) -> RoomStatus:
 
 
 def late(session: Session, now: int, rooms: Collection[str] | None = None) -> list[Late]:
-    """The reservations that start within the hour, or have started, and are not held by one of their doors."""
+    """The reservations that start within the hour, or have started, and are not held by one of their doors. One that
+    was booked a moment ago is on its way."""
     query = (
         select(Reservation.client, Reservation.ref, Delivery, Door, GrantBooking.start)
         .join(Grant, Grant.id == Reservation.grant_id)
@@ -197,6 +198,7 @@ def late(session: Session, now: int, rooms: Collection[str] | None = None) -> li
         .join(Delivery, (Delivery.grant_id == Grant.id) & (Delivery.door == Way.door))
         .join(Door, Door.id == Delivery.door)
         .where(GrantBooking.start <= now + LATE_S, GrantBooking.until > now, Grant.state == "active")
+        .where(Delivery.since <= now - BEHIND_S)
         .order_by(GrantBooking.start, Reservation.ref, Door.id)
     )
     if rooms is not None:

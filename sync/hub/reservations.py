@@ -155,21 +155,21 @@ def write(
     session.flush()
     _check_overlap(session, grant)
     doors = set(store.doors_to(session, store.with_rivals(session, concerned)))
-    await_delivery(session, grant, store.doors_to(session, concerned))
+    await_delivery(session, grant, store.doors_to(session, concerned), now)
     return doors
 
 
-def await_delivery(session: Session, grant: Grant, doors: Iterable[str]) -> None:
-    """From now on each of these doors has to report a list that holds what the grant is now."""
+def await_delivery(session: Session, grant: Grant, doors: Iterable[str], now: int) -> None:
+    """From `now` on each of these doors has to report a list that holds what the grant is now."""
     before = {each.door: each for each in session.scalars(select(Delivery).where(Delivery.grant_id == grant.id))}
     for door in {*before, *doors}:
         delivery = before.get(door)
         if delivery is None:
-            session.add(Delivery(grant_id=grant.id, door=door))
+            session.add(Delivery(grant_id=grant.id, door=door, since=now))
             continue
         delivery.held_before = delivery.held_before or delivery.version is not None
         delivery.version = None
-        delivery.asked += 1
+        delivery.asked, delivery.since = delivery.asked + 1, now
     session.flush()
 
 
@@ -190,11 +190,11 @@ def take_over(session: Session, reservation: Reservation, replaced: Reservation)
     session.flush()
 
 
-def cancel(session: Session, reservation: Reservation) -> set[str]:
+def cancel(session: Session, reservation: Reservation, now: int) -> set[str]:
     """End a reservation and return every door this may concern."""
     reservation.grant.state = "cancelled"
     rooms = {booking.room for booking in reservation.grant.bookings}
-    await_delivery(session, reservation.grant, store.doors_to(session, rooms))
+    await_delivery(session, reservation.grant, store.doors_to(session, rooms), now)
     return set(store.doors_to(session, store.with_rivals(session, rooms)))
 
 

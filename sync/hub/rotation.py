@@ -40,7 +40,7 @@ def rotate(minter: Minter, reservation: Reservation, *, overlap_s: int = 0, only
     minter.mint_missing(grant, rooms)
     lifecycle.tell_about(session, reservation, "credential.rotated", minter.now, detail=_names(old))
     lifecycle.codes_made(session, reservation, minter.now)
-    return _concern(session, grant)
+    return _concern(session, grant, minter.now)
 
 
 def add_credential(minter: Minter, reservation: Reservation, method: Method, holder: str) -> tuple[str, set[str]]:
@@ -58,7 +58,7 @@ def add_credential(minter: Minter, reservation: Reservation, method: Method, hol
         made = minter.mint_qr(grant, rooms, holder)
     else:
         raise Refused("bad_request", "method", "not a method of this reservation")
-    doors = _concern(session, grant)
+    doors = _concern(session, grant, minter.now)
     pin_space.check_room_left(session, grant, store.doors_to(session, [room.id for room in rooms]), minter.now)
     lifecycle.codes_made(session, reservation, minter.now)
     return made.id, doors
@@ -70,7 +70,7 @@ def revoke(minter: Minter, reservation: Reservation, credential_id: str) -> set[
     for credential in reservation.grant.credentials:
         if credential.id == credential_id and credential.opens_at(minter.now):
             _end([credential, *_under_threat(reservation.grant, credential)], minter.now)
-            doors = _concern(minter.session, reservation.grant)
+            doors = _concern(minter.session, reservation.grant, minter.now)
             lifecycle.tell_about(
                 minter.session, reservation, "credential.revoked", minter.now, credential=credential_id
             )
@@ -142,7 +142,7 @@ def _replace_pins(minter: Minter, reservation: Reservation) -> set[str]:
         minter.mint_pins(grant, rooms, holder)
     lifecycle.tell_about(session, reservation, "credential.rotated", minter.now, detail=_names(old))
     lifecycle.codes_made(session, reservation, minter.now)
-    return _concern(session, grant)
+    return _concern(session, grant, minter.now)
 
 
 def _grants_with_pin_at(door_id: str) -> Select[str]:
@@ -167,8 +167,8 @@ def _names(old: Iterable[Credential]) -> dict[str, str]:
     return {"replaced": " ".join(each.id for each in old)}
 
 
-def _concern(session: Session, grant: Grant) -> set[str]:
+def _concern(session: Session, grant: Grant, now: int) -> set[str]:
     """Await delivery at all doors of the grant, and name them."""
     doors = store.doors_to(session, {booking.room for booking in grant.bookings})
-    await_delivery(session, grant, doors)
+    await_delivery(session, grant, doors, now)
     return set(doors)

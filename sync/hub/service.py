@@ -67,7 +67,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
             displaced = store.reservation_of(minter.session, client, cancelled)
             if displaced.grant.state != "cancelled":
                 before = displaced.grant.state
-                minter.ask_for_lists(reservations.cancel(minter.session, displaced))
+                minter.ask_for_lists(reservations.cancel(minter.session, displaced, minter.now))
                 note(minter.session, displaced, "swapped out", minter.now)
                 lifecycle.written(minter.session, displaced, before, minter.now)
             return self._put(minter, client, ref, wish)
@@ -178,7 +178,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         if wish.replaces is not None:
             # Cancelled first: the new one may stand exactly where the old one stood.
             replaced = store.reservation_of(session, client_id, wish.replaces, lock=True)
-            minter.ask_for_lists(reservations.cancel(session, replaced))
+            minter.ask_for_lists(reservations.cancel(session, replaced, now))
         minter.ask_for_lists(reservations.write(session, reservation, wish, rooms, windows, now))
         if replaced is not None:
             reservations.take_over(session, reservation, replaced)

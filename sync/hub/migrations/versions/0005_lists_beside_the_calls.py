@@ -35,6 +35,7 @@ def upgrade() -> None:
     op.create_index("ix_handovers_grant_id", "handovers", ["grant_id"])
     op.add_column("pin_marks", sa.Column("whole", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("deliveries", sa.Column("asked", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("deliveries", sa.Column("since", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("clients", sa.Column("handovers", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("rooms", sa.Column("client", sa.String(), nullable=True))
     op.add_column("rooms", sa.Column("next_client", sa.String(), nullable=True))
