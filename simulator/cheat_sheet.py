@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from simulator.whereabouts import Whereabouts
 
 SIM: Final = "zaalsleutel sim"
+IN_A_CLONE: Final = "./run sim"  # where nobody put the command on the path
 COMMANDS: Final = (
     ("reserve", "make a reservation from now on; prints its PIN and QR"),
     ("keys 482913", "type a PIN"),
@@ -30,6 +32,11 @@ COMMANDS: Final = (
 )
 
 
+def sim() -> str:
+    """What to type before a command of `COMMANDS`, here and now."""
+    return SIM if shutil.which(SIM.split()[0]) else IN_A_CLONE
+
+
 def cheat_sheet(here: Whereabouts, page: str) -> RenderableType:
     """For the terminal the demo was started in."""
     hub = f"http://127.0.0.1:{here.hub_port}"
@@ -44,8 +51,8 @@ def cheat_sheet(here: Whereabouts, page: str) -> RenderableType:
     return Group(
         Text(f"Door {here.door} of room {here.room} works.", style="bold"),
         _rows(addresses),
-        Text("In another terminal (./run sim … where zaalsleutel is not on the path):", style="bold"),
-        _rows((f"{SIM} {command}", meaning) for command, meaning in COMMANDS),
+        Text("In another terminal, in this folder:", style="bold"),
+        _rows((f"{sim()} {command}", meaning) for command, meaning in COMMANDS),
         Text("Ctrl-C ends everything."),
     )
 

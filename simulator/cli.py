@@ -21,6 +21,7 @@ from rich.text import Text
 
 from controller import status_cli
 from controller.formats.errors import Refused
+from simulator import cheat_sheet
 from simulator.control import HardwareClient, HardwareRefused
 from simulator.door_client import DoorClient
 from simulator.fleet_cli import fleet
@@ -39,6 +40,7 @@ Directory = Annotated[Path | None, typer.Option(help="The demo's folder, where s
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 QR_PX = 8
+HASH_DIGITS, HASH_SHOWN = 64, 8
 MINUTE_S = 60
 
 
@@ -217,9 +219,12 @@ def events(
     if as_json:
         typer.echo(json.dumps(newest))
         return
-    table = Table(Column("time", no_wrap=True), "what", "reservation", "reason", Column("more", overflow="fold"))
+    whole = [Column(name, no_wrap=True) for name in ("time (UTC)", "what")]
+    table = Table(*whole, *(Column(name, overflow="fold") for name in ("reservation", "reason", "more")))
     for event in newest:
-        cells = (event["time"], event["type"], event["reservation"], event["reason"], _text(event["detail"]))
+        more = {name: _short(value) for name, value in event["detail"].items()}
+        time_of_day = event["time"][5:19].replace("T", " ")
+        cells = (time_of_day, event["type"], event["reservation"], event["reason"], _text(more))
         table.add_row(*(Text(cell or "") for cell in cells))
     console.print(table)
 
@@ -243,7 +248,11 @@ def reserve(
     start_s = now_s + start_in * MINUTE_S
     with _running(directory) as here:
         body = booking(1, "active", here.room, start_s, start_s + minutes * MINUTE_S)
-        answer = _hub(here).put(ref, body)
+        try:
+            answer = _hub(here).put(ref, body)
+        except HubRefused as refused:
+            told = f"{refused}; `{cheat_sheet.sim()} cancel REF` makes room, `--start-in MINUTES` starts later"
+            raise HubRefused(told if str(refused).startswith("overlap") else str(refused)) from None
         pin, qr = code(answer, "pin"), segno.make(code(answer, "qr"), error="m")
         picture = Path(here.directory) / f"{ref}.png"
         qr.save(str(picture), scale=QR_PX)
@@ -254,8 +263,9 @@ def reserve(
         typer.echo(f"{ref}: {opening['door']} opens from {opening['from']} until {opening['until']}")
     qr.terminal(compact=True)
     typer.echo(f"PIN {pin}\nQR  {picture}\n")
-    typer.echo(f"zaalsleutel sim keys {pin} && zaalsleutel sim push --wait 5 && zaalsleutel sim close")
-    typer.echo(f"zaalsleutel sim show {picture} && zaalsleutel sim push --wait 5 && zaalsleutel sim close")
+    sim = cheat_sheet.sim()
+    typer.echo(f"{sim} keys {pin} && {sim} push --wait 5 && {sim} close")
+    typer.echo(f"{sim} show {picture} && {sim} push --wait 5 && {sim} close")
 
 
 @app.command()
@@ -281,6 +291,11 @@ def _print_fields(fields: dict[str, Any], as_json: bool) -> None:
     for name, value in fields.items():
         table.add_row(name.replace("_", " "), Text(_text(value)))
     console.print(table)
+
+
+def _short(value: Any) -> Any:
+    """A hash says enough with its first digits."""
+    return f"{value[:HASH_SHOWN]}…" if isinstance(value, str) and len(value) == HASH_DIGITS else value
 
 
 def _text(value: Any) -> str:

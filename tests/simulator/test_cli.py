@@ -46,8 +46,8 @@ class Hub(BaseHTTPRequestHandler):
             self.answer(200, self.reservation("active"))
 
     def reservation(self, state):
-        pin = {"id": "c1", "reveal_at": "now", "pin": "482913", "qr": None}
-        qr = {"id": "c2", "reveal_at": "now", "pin": None, "qr": QR}
+        pin = {"id": "c1", "reveal_at": "now", "duress": False, "pin": "482913", "qr": None}
+        qr = {"id": "c2", "reveal_at": "now", "duress": False, "pin": None, "qr": QR}
         opening = {"door": "hall-1", "from": "2026-07-17T11:45:00Z", "until": "2026-07-17T16:15:00Z"}
         delivery = [{"door": "hall-1", "status": "applied"}]
         return {
