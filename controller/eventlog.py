@@ -26,6 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from controller.draft import DetailValue, Draft
 from controller.formats.event import GENESIS, ClockState, Event, Opening, Receipt
 from controller.formats.jwk import Signer
@@ -284,7 +286,8 @@ class EventLog:
         for. Raises StorageFault; then nothing has changed."""
         mine, unsent = self._rows(0), disk._rows(disk.acknowledged.seq)
         rows, end = chained(*renumbered(unsent, self.log, self.end.seq + 1), self.end)
-        here = dict.fromkeys(LOG_STATE, None) | self.kept()
+        left = [name for name in disk.kept() if name.startswith("inside:")]  # since then, perhaps
+        here = dict.fromkeys((*LOG_STATE, *left), None) | self.kept()
         with disk._transaction():
             disk._db.execute("DELETE FROM record WHERE log = ? AND seq > ?", (disk.log, disk.acknowledged.seq))
             disk._db.executemany(INSERT, [(*row, self.log) for row in mine + rows])
@@ -371,9 +374,10 @@ class EventLog:
 
     def _keep_rows(self, kept: Mapping[str, object]) -> None:
         self._db.executemany("DELETE FROM kept WHERE name = ?", [(name,) for name, v in kept.items() if v is None])
+        # Before the relay moves: msgspec takes a tenth of the time of json.
         self._db.executemany(
             "INSERT INTO kept (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [(name, json.dumps(value)) for name, value in kept.items() if value is not None],
+            [(name, msgspec.json.encode(value).decode()) for name, value in kept.items() if value is not None],
         )
 
     @contextmanager

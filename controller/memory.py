@@ -48,7 +48,7 @@ class Memory:
         return cls(
             tries=int(kept.get("tries", Policy().pin_tries)),
             uses={name[4:]: (value[0], value[1]) for name, value in kept.items() if name.startswith("use:")},
-            inside={grant: Entrant(**entrant) for grant, entrant in kept.get("inside", {}).items()},
+            inside={name[7:]: Entrant(**value) for name, value in kept.items() if name.startswith("inside:")},
             posture=Posture(**kept["posture"]) if "posture" in kept else Posture(),
             pulse_at_ms=kept.get("pulse"),
             in_service=bool(kept.get("in_service", False)),
@@ -58,8 +58,9 @@ class Memory:
         """All of it, for a log that has lost it."""
         uses = {f"use:{grant}": use for grant, use in self.uses.items()}
         posture = asdict(self.posture)
-        others = {"inside": self._inside(), "posture": posture, "pulse": self.pulse_at_ms}
-        return {**uses, **self.changed_tries(), **others, "in_service": self.in_service}
+        inside = {f"inside:{grant}": asdict(entrant) for grant, entrant in self.inside.items()}
+        others = {"posture": posture, "pulse": self.pulse_at_ms, "in_service": self.in_service}
+        return {**uses, **inside, **self.changed_tries(), **others}
 
     def use_counts(self) -> dict[str, int]:
         """Entries so far by grant."""
@@ -73,13 +74,16 @@ class Memory:
         count = self.uses.get(entrant.grant, (0, 0))[0] + 1
         self.uses = {**self.uses, entrant.grant: (count, now_s)}
         still = {grant: who for grant, who in self.inside.items() if now_s < who.inside_until_s}
+        gone = self.inside.keys() - still.keys()
         self.inside = {**still, entrant.grant: entrant}
-        return {f"use:{entrant.grant}": (count, now_s), "inside": self._inside()}
+        # Each in a row of its own: what an entry costs must not grow with how many are inside.
+        forgotten: dict[str, object] = {f"inside:{grant}": None for grant in gone}
+        return {**forgotten, f"use:{entrant.grant}": (count, now_s), f"inside:{entrant.grant}": asdict(entrant)}
 
     def went_out(self, grant: str) -> Kept:
         """The grant has signed out."""
         self.inside = {inside: who for inside, who in self.inside.items() if inside != grant}
-        return {"inside": self._inside()}
+        return {f"inside:{grant}": None}
 
     def set_posture(self, posture: Posture) -> Kept:
         self.posture = posture
@@ -95,6 +99,3 @@ class Memory:
         gone = {g for g, (_, at_s) in self.uses.items() if g not in still_listed and at_s < now_s - USES_KEPT_S}
         self.uses = {grant: use for grant, use in self.uses.items() if grant not in gone}
         return {f"use:{grant}": None for grant in gone}
-
-    def _inside(self) -> dict[str, dict[str, Any]]:
-        return {grant: asdict(entrant) for grant, entrant in self.inside.items()}

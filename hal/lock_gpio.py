@@ -79,11 +79,14 @@ class GpioLock:
                 raise StrikeFault("lock relay is closed")
             if not self._timer.is_alive():
                 raise StrikeFault("lock relay has no timer any more; it stays secured")
-            # The deadline comes first: should the write fail half way, the timer still switches off.
+            # The deadline comes first: should the write fail half way, the timer still switches off. Waking the timer
+            # comes last: it cannot do anything before we leave, and somebody waits at the door.
             self._deadline = monotonic() + lease_s
-            self._changed.notify()
-            with translated(StrikeFault, "lock relay cannot be energised"):
-                self._relay.on()
+            try:
+                with translated(StrikeFault, "lock relay cannot be energised"):
+                    self._relay.on()
+            finally:
+                self._changed.notify()
 
     def secure(self) -> None:
         """De-energise now."""

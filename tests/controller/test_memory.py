@@ -35,7 +35,7 @@ def test_a_fresh_door_has_its_tries_and_an_unreadable_one_none():
 
 @pytest.mark.parametrize(
     "nonsense",
-    [{"tries": "many"}, {"use:g1": 3}, {"use:g1": [1]}, {"inside": []}, {"inside": {"g1": {}}}, {"posture": {"x": 1}}],
+    [{"tries": "many"}, {"use:g1": 3}, {"use:g1": [1]}, {"inside:g1": []}, {"inside:g1": {}}, {"posture": {"x": 1}}],
 )
 def test_what_makes_no_sense_is_unreadable(nonsense: dict[str, Any]):
     assert Memory.restore({"tries": 9} | nonsense) == Memory(tries=0, in_service=True)
@@ -43,17 +43,26 @@ def test_what_makes_no_sense_is_unreadable(nonsense: dict[str, Any]):
 
 def test_signing_out_leaves_the_others_inside():
     memory = Memory(tries=1)
-    memory.went_in(ANNA, 100)
-    memory.went_in(BERT, 100)
-    kept = memory.went_out("g1")
+    kept = memory.went_in(ANNA, 100) | memory.went_in(BERT, 100) | memory.went_out("g1")
     assert set(Memory.restore(through_disk(kept)).inside) == set(memory.inside) == {"g2"}
 
 
 def test_nobody_is_inside_for_ever():
     memory = Memory(tries=1)
+    kept = memory.went_in(BERT, 100) | memory.went_in(ANNA, 600)
+    assert set(Memory.restore(through_disk(kept)).inside) == set(memory.inside) == {"g1"}
+
+
+def test_an_entry_keeps_nothing_about_the_others_inside():
+    memory = Memory(tries=1)
     memory.went_in(BERT, 100)
-    memory.went_in(ANNA, 600)
-    assert set(memory.inside) == {"g1"}
+    assert set(memory.went_in(ANNA, 200)) == {"use:g1", "inside:g1"}
+
+
+def test_who_comes_back_after_their_time_is_inside():
+    memory = Memory(tries=1)
+    kept = memory.went_in(BERT, 100) | memory.went_in(BERT, 600)
+    assert set(Memory.restore(through_disk(kept)).inside) == set(memory.inside) == {"g2"}
 
 
 def test_counts_of_grants_long_gone_are_forgotten():

@@ -7,8 +7,8 @@ its eight pictures are a fifth of a second apart. Everything is computed in line
 eight bits at the end, as a camera does, so a telephone in the dark blooms and paper in the dark drowns in noise.
 
 The ranges of the three classes are set so that plain zxing-cpp reads about 99, 81 and 24 % of single pictures;
-`./run bench --only qr` says what it reads now. A code that is not in the picture or has a corner covered is nobody's to read,
-so there is little of that.
+`./run bench --only qr` says what it reads now. A code that is not in the picture or has a corner covered is nobody's
+to read, so there is little of that.
 """
 
 import math
@@ -63,11 +63,11 @@ CLASSES: dict[Class, Conditions] = {
         paper=0.3, dark_mode=0.1, glare=0.1, thumb=0.0, thumb_angle=0.1, any_roll=0.1,
     ),
     "typical": Conditions(
-        (120, 360), (42, 65), 35, (180, 510), (0.5, 4), (0.004, 0.021), (0.15, 1.2), (0.35, 1.4), (2, 8), (0.1, 0.4),
+        (120, 375), (42, 65), 37, (180, 530), (0.5, 4), (0.004, 0.021), (0.15, 1.2), (0.35, 1.4), (2, 8), (0.1, 0.4),
         paper=0.35, dark_mode=0.2, glare=0.3, thumb=0.15, thumb_angle=0.15, any_roll=0.15,
     ),
     "hard": Conditions(
-        (140, 385), (40, 64), 45, (220, 850), (1.3, 6.5), (0.006, 0.03), (0.08, 1.0), (0.25, 2.4), (4, 13.5),
+        (140, 395), (40, 64), 45, (220, 850), (1.3, 6.5), (0.006, 0.03), (0.08, 1.0), (0.25, 2.4), (4, 14),
         (0.1, 0.8), paper=0.4, dark_mode=0.3, glare=0.4, thumb=0.25, thumb_angle=0.35, any_roll=0.2,
     ),
 }  # fmt: skip
@@ -117,11 +117,7 @@ class _Hand:
         if codeless:
             self._drawn = _without_code(self._drawn, self._middle, random)
         self._mm_per_texel = _between(random, given.code_mm) / CODE_PX
-        # The screen beside the camera shows people where to hold it: the code is in the picture, seldom in its middle.
-        distance_mm = _between(random, given.distance_mm)
-        room = np.array([WIDTH, HEIGHT]) / 2 / FOCAL_PX - 0.5 * self._mm_per_texel * CODE_PX / distance_mm
-        aside = np.clip(random.normal(0, 1, 2) * (0.15, 0.1), -np.maximum(room, 0), np.maximum(room, 0))
-        self._at_mm = np.array([*aside, 1]) * distance_mm
+        self._at_mm = np.array([random.normal(0, 0.15), random.normal(0, 0.1), 1]) * _between(random, given.distance_mm)
         self._nearer = math.exp(random.normal(0, 0.03))
         tilt = math.radians(given.tilt_degrees)
         turned = random.random() < given.any_roll
@@ -144,7 +140,11 @@ class _Hand:
         # Between still moments a hand jerks; and it comes nearer, or goes back, all the while.
         shake_mm = self._shake_mm * math.exp(self.random.normal(0, 0.6))
         self._at_mm += self.random.normal(0, 1, 3) * shake_mm
-        self._at_mm[2] = max(80.0, self._at_mm[2] * self._nearer)
+        self._at_mm[2] = max(100.0, self._at_mm[2] * self._nearer)
+        # People see on the screen where to hold it: the code is in the picture, seldom in its middle.
+        half_mm = 0.6 * CODE_PX * self._mm_per_texel
+        room_mm = np.maximum(0, np.array([WIDTH, HEIGHT]) / 2 / FOCAL_PX * self._at_mm[2] - half_mm)
+        self._at_mm[:2] = np.clip(self._at_mm[:2], -room_mm, room_mm)
         self._turned += self.random.normal(0, 0.004, 3) * self._shake_mm
         self._behind_at = np.clip(self._behind_at + self.random.normal(0, 1.5, 2), 0, 59)
         # A lens that hunts, a hand that comes nearer: the focus is never quite what it was.
