@@ -7,6 +7,8 @@ Whatever changes a door's list leaves a `ListRequest` in the same transaction. A
 3. derives the PIN verifiers that are missing, with nothing locked;
 4. stores, signs and hands over the list: in one short transaction, if nothing was stored for the door since the look.
 
+It takes a handful of doors through these steps together.
+
 So several hubs on one database may build at once: whoever comes second finds the work done, or looks again.
 
     builder = ListBuilder(bench)
@@ -32,6 +34,7 @@ from controller.formats.code_list import TYP, CodeList, PinKdf, dump, payload_ha
 from controller.formats.envelope import seal
 from controller.formats.errors import Refused
 from sync.hub import store
+from sync.hub.credentials import Minter
 from sync.hub.issuer import REFRESH_S, content_hash, needs_refresh
 from sync.hub.lists import Look, look_at
 from sync.hub.models import Delivery, Door, DoorList, Grant, ListRequest, Verifier
@@ -41,6 +44,10 @@ Derive = Callable[[str, PinKdf], str]
 
 DERIVE_THREADS = 2
 """A derivation releases the interpreter; one booking has two, at the entrance and at the room."""
+
+TOGETHER = 20
+"""Doors whose lists are stored in one transaction and handed over at once: a change that concerns every door would
+otherwise spend most of its time in commits."""
 
 GATHER_S = 0.2
 """A burst of calls becomes one list a door."""
@@ -64,33 +71,55 @@ class ListBuilder:
         Raises Refused `bad_list`, `bad_seal` after all the others were done."""
         changed: list[str] = []
         refused: Refused | None = None
-        for door in self._bench.look(_asked_for):
-            try:
-                if self._bring_up_to_date(door, now):
-                    changed.append(door)
-                    self._bench.publish([door], now)
-            except Refused as error:
-                refused = error
+        doors = self._bench.look(_asked_for)
+        for start in range(0, len(doors), TOGETHER):
+            done, error = self._bring_up_to_date(doors[start : start + TOGETHER], now)
+            self._bench.publish(done, now)
+            changed += done
+            refused = error or refused
         if refused is not None:
             raise refused
         return changed
 
-    def _bring_up_to_date(self, door: str, now: int) -> bool:
-        """Whether the door got a new list."""
-        while (changed := self._try(door, now)) is None:
-            continue
-        return changed
+    def _bring_up_to_date(self, doors: list[str], now: int) -> tuple[list[str], Refused | None]:
+        """The doors that got a new list, and what was refused."""
+        results: dict[str, bool | None] = {}
+        refused: Refused | None = None
+        if len(doors) > 1:
+            try:
+                results = self._try(doors, now)
+            except Refused:
+                results = {}  # one of them; which one shows when each is tried alone
+        for door in doors:
+            try:
+                while results.get(door) is None:
+                    results |= self._try([door], now)
+            except Refused as error:
+                refused = error
+        return [door for door in doors if results.get(door)], refused
 
-    def _try(self, door: str, now: int) -> bool | None:
-        """The same, None when somebody else was quicker."""
-        number = self._bench.run(now, lambda minter: store.take_number(minter.session, now))
-        look = self._bench.look(lambda session: look_at(session, self._bench.keyring, door, now))
-        if look is None:
-            self._bench.run(now, lambda minter: _drop_requests(minter.session, door))
-            return False
-        derived = self._verifiers(look)
-        draft = look.draft(number, now, derived)
-        return self._bench.run(now, lambda minter: self._store(minter.session, look, draft, derived))
+    def _try(self, doors: list[str], now: int) -> dict[str, bool | None]:
+        """Whether each door got a new list, None when somebody else was quicker. Of several doors those that need
+        derivations are left out: the others would have to wait for them."""
+        bench = self._bench
+        first = bench.run(now, lambda minter: store.take_numbers(minter.session, now, len(doors)))
+        looks = bench.look(lambda session: [look_at(session, bench.keyring, door, now) for door in doors])
+        ready: list[tuple[Look, CodeList, dict[str, str]]] = []
+        for number, look in enumerate(looks, first):
+            if look is not None and (len(doors) == 1 or not look.underived):
+                derived = self._verifiers(look)
+                ready.append((look, look.draft(number, now, derived), derived))
+        gone = [door for door, look in zip(doors, looks, strict=True) if look is None]
+
+        def store_all(minter: Minter) -> dict[str, bool | None]:
+            results: dict[str, bool | None] = dict.fromkeys(gone, False)
+            for door in gone:
+                _drop_requests(minter.session, door)
+            for look, draft, derived in ready:
+                results[draft.door] = self._store(minter.session, look, draft, derived)
+            return results
+
+        return bench.run(now, store_all)
 
     def _verifiers(self, look: Look) -> dict[str, str]:
         """What is missing, by credential."""

@@ -142,11 +142,17 @@ def last_end(bookings: Iterable[GrantBooking]) -> int:
 
 def take_number(session: Session, now: int) -> int:
     """The next statement number; its row stays locked until the transaction ends."""
+    return take_numbers(session, now, 1)
+
+
+def take_numbers(session: Session, now: int, count: int) -> int:
+    """The same for as many as `count`: the first of them."""
     row = session.get(StatementNumber, 1, with_for_update=True)
     if row is None:
         row = StatementNumber(id=1, last=0)
         session.add(row)
     highest_reported = session.scalar(select(func.max(Door.highest_version))) or 0
-    row.last = next_number(row.last, now, highest_reported)
+    first = next_number(row.last, now, highest_reported)
+    row.last = first + count - 1
     session.flush()
-    return row.last
+    return first

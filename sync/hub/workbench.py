@@ -23,6 +23,9 @@ from sync.hub.models import DoorList
 
 T = TypeVar("T")
 
+TOGETHER = 20
+"""Lists that are handed over in one transaction."""
+
 ATTEMPTS = 5
 """Several hub processes on one database may draw the same PIN or create the same row; the later one tries again."""
 
@@ -80,7 +83,12 @@ class Workbench:
         """Hand the current lists of these doors to the link."""
         if self._publisher is None or not doors:
             return
-        with self._sessions.begin() as session:
-            for current in session.scalars(select(DoorList).where(DoorList.door.in_(doors))):
-                if self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True):
-                    current.published_at = now
+        names = list(doors)
+        for start in range(0, len(names), TOGETHER):
+            # Locked, so that no older list goes out after a newer one; a few at a time, because each is encrypted here
+            # and a whole town's would keep everybody waiting for seconds.
+            with self._sessions.begin() as session:
+                few = DoorList.door.in_(names[start : start + TOGETHER])
+                for current in session.scalars(select(DoorList).where(few)):
+                    if self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True):
+                        current.published_at = now
