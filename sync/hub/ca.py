@@ -30,11 +30,10 @@ from sync.hub.keys import write_once
 CA_DAYS = 20 * 365
 LEAF_DAYS = 825
 DOOR_DAYS = 90  # an enrolled door renews its own at two thirds of this
-CRL_DAYS = (
-    30  # a broker whose list of revoked certificates is over lets nobody in, so this outlives any defect of a hub
-)
+CRL_DAYS = 30  # a broker whose list of revoked certificates has run out lets nobody in: longer than a hub is away
 CSR_CURVE = "secp256r1"
 BACKDATED = datetime.timedelta(minutes=5)  # a peer whose clock is a little behind still accepts a new certificate
+CRL = "crl.pem"
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 HUB = "zs.hub"  # as the broker's access rules call it; the dot keeps a door from ever having this name
 _UNUSED_RIGHTS = {
@@ -164,8 +163,8 @@ def make_authority(now: datetime.datetime) -> Authority:
 
 
 def make_tls(folder: Path, hosts: Iterable[str], now: datetime.datetime) -> list[Path]:
-    """Make what is missing of authority, broker certificate (for `hosts` and this machine) and hub client
-    certificate. Returns the new files; those that exist stay."""
+    """Make what is missing of authority, broker certificate (for `hosts` and this machine), hub client certificate and
+    the list of revoked ones, without which a broker lets nobody in. Returns the new files; those that exist stay."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made: list[Path] = []
     if not (folder / "ca.key").exists():
@@ -177,6 +176,8 @@ def make_tls(folder: Path, hosts: Iterable[str], now: datetime.datetime) -> list
         made += _write_pair(folder / "broker.pem", *authority.server(names, now))
     if not (folder / "hub.key").exists():
         made += _write_pair(folder / "hub.pem", *authority.client(HUB, now))
+    if write_once(folder / CRL, authority.revocations([], now), mode=0o644):
+        made.append(folder / CRL)
     return made
 
 

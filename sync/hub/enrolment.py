@@ -44,7 +44,7 @@ def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
     settings = read_settings(folder)
     made += make_keys(settings.folders.keys) + make_link_keys(settings.folders.keys)
     made += make_tls(settings.folders.tls, hosts, now)
-    return made + BrokerFiles(settings.folders.tls).write_first(now)
+    return made + BrokerFiles(settings.folders.tls).write_first()
 
 
 @dataclass(frozen=True)

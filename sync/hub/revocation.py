@@ -28,12 +28,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy import select
 
-from sync.hub.ca import HUB, Authority
+from sync.hub.ca import CRL, HUB, Authority
 from sync.hub.database import Sessions, reading
 from sync.hub.enrol_models import DoorCertificate, ShutDoor
 from sync.topics import DOWN, ROOT, UP, topic
 
-CRL, ACL = "crl.pem", "zaalsleutel.acl"
+ACL = "zaalsleutel.acl"
 REISSUE_EVERY: Final = timedelta(days=1)
 ANSWER_S: Final = 5.0
 NOT_AUTHORIZED: Final = 0x87
@@ -86,14 +86,10 @@ class BrokerFiles:
             written.append(_replace(path, rules))
         return written
 
-    def write_first(self, now: datetime) -> list[Path]:
-        """Both files for a broker that starts before there is a database; those that were made."""
-        made = []
-        if not (self._folder / CRL).exists():
-            made.append(_replace(self._folder / CRL, Authority.load(self._folder).revocations([], now)))
-        if not (self._folder / ACL).exists():
-            made.append(_replace(self._folder / ACL, access_rules().encode("ascii")))
-        return made
+    def write_first(self) -> list[Path]:
+        """The access rules for a broker that starts before there is a database, if there are none; what was made."""
+        path = self._folder / ACL
+        return [] if path.exists() else [_replace(path, access_rules().encode("ascii"))]
 
     def _crl_holds(self, serials: set[int], now: datetime) -> bool:
         """Whether the file names exactly these and is not a day old."""

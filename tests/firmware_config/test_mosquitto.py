@@ -96,7 +96,7 @@ def town(tmp_path_factory):
     """A folder with what `hub init` makes, authority, broker and hub, and the certificates of two doors."""
     folder = tmp_path_factory.mktemp("mosquitto")
     make_tls(folder, [], NOW)
-    BrokerFiles(folder).write_first(NOW)
+    BrokerFiles(folder).write_first()
     for door in ("hall-1", "hall-2"):
         certify(Authority.load(folder), folder, door)
     return folder

@@ -24,12 +24,12 @@ from typer.testing import CliRunner
 
 from simulator.broker import SEARCHED, write_configuration
 from sync.hub import cli
-from sync.hub.ca import Authority, make_tls
+from sync.hub.ca import CRL, Authority, make_tls
 from sync.hub.database import open_database, reading
 from sync.hub.enrol_desk import note_certificate
 from sync.hub.enrol_models import ShutDoor
 from sync.hub.models import Door
-from sync.hub.revocation import ACL, CRL, BrokerFiles, access_rules, shut_out
+from sync.hub.revocation import ACL, BrokerFiles, access_rules, shut_out
 
 BROKER = shutil.which("mosquitto", path=SEARCHED)
 PATIENCE_S = 20
@@ -45,7 +45,7 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.tls = folder / "tls"
         make_tls(self.tls, ["localhost"], NOW)
-        BrokerFiles(self.tls).write_first(NOW)
+        BrokerFiles(self.tls).write_first()
         self.authority = Authority.load(self.tls)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
@@ -215,7 +215,7 @@ def test_the_list_is_made_anew_every_day_and_good_for_thirty(tmp_path):
     make_tls(tmp_path, [], NOW)
     sessions = open_database(f"sqlite:///{tmp_path}/hub.db")
     files = BrokerFiles(tmp_path)
-    assert {path.name for path in files.write(sessions, NOW)} == {CRL, ACL}
+    assert [path.name for path in files.write(sessions, NOW)] == [ACL]
     assert files.write(sessions, NOW + timedelta(hours=12)) == []
     assert [path.name for path in files.write(sessions, NOW + timedelta(days=1, minutes=1))] == [CRL]
     made = x509.load_pem_x509_crl((tmp_path / CRL).read_bytes())

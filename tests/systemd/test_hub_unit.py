@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.hub.revocation import ACL, CRL
+from sync.hub.ca import CRL
+from sync.hub.revocation import ACL
 
 UNIT = Path(__file__).parents[2] / "systemd" / "hub" / "zaalsleutel-hub.service"
 EXPOSURE_TENTHS = 13

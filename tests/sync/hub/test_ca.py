@@ -50,7 +50,7 @@ def _shake_hands(server_folder, client_folder) -> bool:
 
 
 def test_a_second_run_makes_nothing_and_a_missing_authority_is_named(tmp_path):
-    assert len(make_tls(tmp_path, [], NOW)) == 6
+    assert len(make_tls(tmp_path, [], NOW)) == 7
     assert make_tls(tmp_path, [], NOW) == []
     with pytest.raises(Refused, match="holds no authority"):
         Authority.load(tmp_path / "elsewhere")
