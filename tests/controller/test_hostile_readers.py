@@ -79,13 +79,16 @@ class Hostile:
         self.raw(b'{"type":' + b"[" * 5_000 + b"\n")
 
     def other_verbs(self) -> None:
-        verbs = [{"type": "open"}, {"type": "deliver", "kind": "list", "body": ""}, {"type": "link", "up": True},
-                 {"type": "status"}, {"type": "granted", "seconds": 10}]  # fmt: skip
+        verbs: list[dict[str, object]] = [
+            {"type": "open"}, {"type": "deliver", "kind": "list", "body": ""}, {"type": "link", "up": True},
+            {"type": "status"}, {"type": "granted", "seconds": 10},
+        ]  # fmt: skip
         self.say(**self.chance.choice(verbs))
 
     def wrong_types(self) -> None:
-        value = self.chance.choice([None, -1, 1 << 60, 1.5, "x" * 400, [], {}, True])
-        self.say(type=self.chance.choice(["read", "alive"]), **{self.chance.choice(["text", "frames", "pages"]): value})
+        values: list[object] = [None, -1, 1 << 60, 1.5, "x" * 400, [], {}, True]
+        member = self.chance.choice(["text", "frames", "pages"])
+        self.say(**{"type": self.chance.choice(["read", "alive"]), member: self.chance.choice(values)})
 
     def silence(self) -> None:
         self.door.pass_time(self.chance.random())

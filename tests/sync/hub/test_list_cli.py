@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from controller.formats import code_list, jwk, pin, qr_pass
+from controller.formats import code_list, jwe, jwk, pin, qr_pass
 from controller.formats.encoding import b64, unb64
 from controller.formats.envelope import open_envelope, seal
+from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
 from sync.hub import list_cli, plain_list
@@ -337,3 +338,31 @@ def test_the_example_of_the_documentation_is_a_list(desk: Desk):
     answer, made = desk.made(example.group(1))
     assert list(answer["qr"]) == [made.grants[0].id]
     assert jwk.read_private((desk.folder / "key.jwk").read_bytes()).verify_key == desk.key.verify_key
+
+
+@pytest.mark.parametrize("curve", ["X25519", "P-256"])
+def test_a_list_is_encrypted_after_signing_to_one_door(desk: Desk, curve: str):
+    reader = jwe.make_key(curve)
+    public = desk.write("door.pub.jwk", reader.encrypt_key.jwk())
+    status, out, err = desk.make(plain(grants=[grant(pins=["482913"])]), "--encrypt-to", public)
+    assert (status, err) == (0, "")
+    text = desk.out.read_text()
+    envelope = jwe.decrypt(text, code_list.TYP, reader, max_bytes=LIMITS.envelope_bytes)
+    keys = {desk.key.verify_key.thumbprint: desk.key.verify_key}
+    opened = open_envelope(envelope, code_list.TYP, keys, max_bytes=LIMITS.envelope_bytes)
+    assert json.loads(out)["hash"] == code_list.payload_hash(opened.payload)
+    with pytest.raises(Refused, match="wrong_recipient"):
+        jwe.decrypt(text, code_list.TYP, jwe.make_key(curve), max_bytes=LIMITS.envelope_bytes)
+    assert stat.S_IMODE(desk.out.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("given", ["a signing key", "half a key", "nothing"])
+def test_what_is_no_key_to_encrypt_to_makes_no_list(desk: Desk, given: str):
+    path = {
+        "a signing key": lambda: desk.folder / "key.pub.jwk",
+        "half a key": lambda: desk.write("half", {"kty": "OKP", "crv": "X25519"}),
+        "nothing": lambda: desk.folder / "not-there",
+    }[given]()
+    status, out, _ = desk.make(plain(), "--encrypt-to", path)
+    assert (status, json.loads(out)["refused"]) == (1, "unreadable" if given == "nothing" else "bad_key")
+    assert not desk.out.exists()
