@@ -18,8 +18,8 @@ from hal.pins import Board
 DRIVERS: Final[dict[str, dict[str, str]]] = {
     "lock": {"gpio": "hal.lock_gpio"},
     "contact": {"gpio": "hal.input_gpio"},
-    "light": {"gpio": "hal.light_gpio", "two_colour": "hal.light_two_colour"},
-    "sound": {"gpio": "hal.sound_gpio"},
+    "light": {"gpio": "hal.light_gpio", "two_colour": "hal.light_two_colour", "osdp": "hal.light_osdp"},
+    "sound": {"gpio": "hal.sound_gpio", "osdp": "hal.sound_osdp"},
     "keypad": {
         "serial": "hal.keypad_serial",
         "matrix": "hal.keypad_matrix",

@@ -21,6 +21,7 @@ import serial
 
 from hal.errors import DeviceLost, DeviceMissing, translated
 from hal.mailbox import Mailbox, received
+from hal.osdp_front import Colour, Lamp, Order, Tone, front_of
 from hal.pins import Board
 from hal.ports import Keypad
 
@@ -32,6 +33,12 @@ SETTLE_S: Final = 0.2
 """Keys pressed before the channel was up arrive right after, one a poll. This long without one, they are through."""
 STATUS: Final = frozenset({osdp.EventNotification.SecureChannelStatus, osdp.EventNotification.PeripheralDeviceStatus})
 """Notifications whose first argument says whether something is up."""
+COLOURS: Final[dict[Colour, int]] = {
+    "dark": osdp.CommandLEDColor.Black,
+    "green": osdp.CommandLEDColor.Green,
+    "red": osdp.CommandLEDColor.Red,
+    "amber": osdp.CommandLEDColor.Amber,
+}
 DEFAULT_KEY: Final = bytes(range(0x30, 0x40))
 SYMBOLS: Final = {**{ord(symbol): symbol for symbol in "0123456789#*"}, 0x0D: "#", 0x7F: "*"}
 
@@ -66,6 +73,23 @@ def read_key(path: Path) -> bytes:
 def symbols_of(data: bytes) -> list[str]:
     """The symbols in a keypad event: digits, ENTER (0x0D) is `#`, CANCEL (0x7F) is `*`; what is no key is left out."""
     return [SYMBOLS[byte] for byte in data if byte in SYMBOLS]
+
+
+def command_of(order: Order) -> dict[str, Any]:
+    """An order as libosdp wants it: for good, until the next one; times are in 100 ms."""
+    if isinstance(order, Lamp):
+        lit = {"on_count": 1, "off_count": 0, "on_color": COLOURS[order.colour], "off_color": COLOURS[order.colour]}
+        return {
+            "command": osdp.Command.LED,
+            "reader": 0,
+            "led_number": 0,
+            "control_code": 1,
+            "timer_count": 0,
+            "temporary": False,
+            **lit,
+        }
+    tone = {"control_code": 2, "on_count": 255, "off_count": 0} if order.on else {"control_code": 1, "on_count": 0}
+    return {"command": osdp.Command.Buzzer, "reader": 0, "off_count": 0, "rep_count": 0 if order.on else 1, **tone}
 
 
 class _Channel(osdp.Channel):  # type: ignore[misc]
@@ -103,6 +127,8 @@ class OsdpKeypad:
         self._up = threading.Event()
         self._closing = threading.Event()
         self._heard_s = 0.0
+        self._front = front_of(settings.device)
+        self._can: frozenset[type[Order]] = frozenset()
         with translated(DeviceMissing, f"keypad on {settings.device}"):
             self._line = serial.Serial(settings.device, settings.baud, timeout=0, write_timeout=0, exclusive=True)
             self._line.reset_input_buffer()
@@ -160,11 +186,29 @@ class OsdpKeypad:
         try:
             while not self._closing.is_set() and self._channel.lost is None:
                 self._panel.ctx.refresh()
+                if self._up.is_set():
+                    self._order()
                 self._closing.wait(REFRESH_S)
             if self._channel.lost is not None:
                 self._fell(str(self._channel.lost))
         except Exception as cause:  # whatever the library throws; `read` tells the caller
             self._fell(str(cause))
+
+    def _order(self) -> None:
+        """Pass on one order for light or buzzer; what the device does not list it is never asked for, since libosdp
+        drops a device that answers no."""
+        while (order := self._front.take()) is not None:
+            if type(order) in self._can:
+                self._panel.ctx.submit_command(0, command_of(order))
+                return
+
+    def _came_up(self) -> None:
+        """The channel is up (the driving thread): what the device can do is known by now."""
+        listed = {Lamp: osdp.Capability.LEDControl, Tone: osdp.Capability.AudibleControl}
+        able = {kind: self._panel.ctx.check_capability(0, capability)[0] for kind, capability in listed.items()}
+        self._can = frozenset(kind for kind, level in able.items() if level > 0)
+        self._front.came_up()
+        self._up.set()
 
     def _event(self, _device: int, event: dict[str, Any]) -> int:
         """What the panel heard (the driving thread)."""
@@ -173,7 +217,7 @@ class OsdpKeypad:
             self._symbols.post_all(symbols_of(bytes(event["data"])))
         elif event["event"] == osdp.Event.Notification and event["type"] in STATUS:
             if event["type"] == osdp.EventNotification.SecureChannelStatus and event["arg0"]:
-                self._up.set()
+                self._came_up()
             elif self._up.is_set() and not event["arg0"]:
                 self._fell("it went silent or answered against the protocol")
         return 0

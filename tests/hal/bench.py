@@ -13,8 +13,21 @@ from time import monotonic, sleep
 import pytest
 
 from hal.errors import HardwareFault
+from hal.osdp_front import Front, Order, Tone
 from hal.pins import Board
 from simulator.pins import VirtualBoard, VirtualFactory
+
+
+class RecordedFront(Front):
+    """An OSDP keypad's front that remembers every level its light or buzzer was ordered to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ordered: list[bool] = []
+
+    def put(self, order: Order) -> None:
+        super().put(order)
+        self.ordered.append(order.on if isinstance(order, Tone) else order.colour != "dark")
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 5.0) -> bool:

@@ -105,9 +105,11 @@ class OsdpPad:
     unpluggable: ClassVar[bool] = True
     ADDRESS: ClassVar[int] = 5
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, can: tuple[int, ...] = (osdp.Capability.LEDControl,)) -> None:
         self.board = Board()
         self.key = secrets.token_bytes(16)
+        self._can = can
+        self.orders: list[dict[str, Any]] = []
         self.link = folder / "osdp"
         self.key_file = folder / "osdp.key"
         self.key_file.write_text(self.key.hex())
@@ -138,17 +140,22 @@ class OsdpPad:
     def start(self) -> None:
         """Power on. A real line keeps nothing; a pty does."""
         FarChannel(self._far).read(1 << 16)
-        capabilities = [(osdp.Capability.CommunicationSecurity, 1, 1), (osdp.Capability.LEDControl, 1, 1)]
+        capabilities = [(each, 1, 1) for each in (osdp.Capability.CommunicationSecurity, *self._can)]
         flags = [osdp.LibFlag.EnforceSecure]
         self._device = osdp.PeripheralDevice(
             osdp.PDInfo(self.ADDRESS, FarChannel(self._far), scbk=self.key, flags=flags),
             osdp.PDCapabilities(capabilities),
             log_level=osdp.LogLevel.Emergency,
         )
+        self._device.ctx.set_command_callback(self._ordered)
         self._stop.clear()
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _ordered(self, order: dict[str, Any]) -> tuple[int, None]:
+        self.orders.append(order)
+        return 0, None
 
     def stop(self) -> None:
         """Power off: the line stays, nobody answers."""

@@ -1,16 +1,21 @@
 """The contract of `hal.ports.Light`, over every driver and every pin factory that loads here."""
 
 from time import sleep
+from typing import Any
 
 import msgspec
 import pytest
 
-from hal import catalog
+from hal import catalog, osdp_front
 from hal.ports import SIGNALS
-from tests.hal.bench import eventually
+from tests.hal.bench import RecordedFront, eventually
 
-LINES = {"gpio": {"pin": 22}, "two_colour": {"green": 22, "red": 27}}
-"""Driver -> its settings; every value is a line."""
+LINES: dict[str, dict[str, Any]] = {
+    "gpio": {"pin": 22},
+    "two_colour": {"green": 22, "red": 27},
+    "osdp": {"device": "/dev/osdp-light"},
+}
+"""Driver -> its settings; every value is a line, but for the OSDP keypad, whose front is recorded instead."""
 
 
 @pytest.fixture(params=sorted(catalog.DRIVERS["light"]))
@@ -19,7 +24,14 @@ def name(request):
 
 
 @pytest.fixture
-def light(name, bench):
+def front(monkeypatch):
+    front = RecordedFront()
+    monkeypatch.setitem(osdp_front._fronts, "/dev/osdp-light", front)
+    return front
+
+
+@pytest.fixture
+def light(name, bench, front):
     driver = catalog.driver("light", name)
     light = driver.open(msgspec.convert(LINES[name], driver.Settings), bench.board)
     yield light
@@ -27,14 +39,18 @@ def light(name, bench):
 
 
 @pytest.fixture
-def lit(name, bench):
+def lit(name, bench, front):
     """Whether anything is lit now."""
+    if name == "osdp":
+        return lambda: front.ordered[-1:] == [True]
     return lambda: any(bench.high(line) for line in LINES[name].values())
 
 
 @pytest.fixture
-def ever_lit(name, bench):
+def ever_lit(name, bench, front):
     """Every level the lines have had."""
+    if name == "osdp":
+        return lambda: [list(front.ordered)]
     return lambda: [bench.levels(line) for line in LINES[name].values()]
 
 
