@@ -196,6 +196,7 @@ for node in null zero full random urandom tty; do
     mount --bind "/dev/$node" "$root/dev/$node"
 done
 mkdir "$root/dev/pts" "$root/dev/shm" "$root/run/old"
+ln -s pts/ptmx "$root/dev/ptmx" # without it no unit with PrivateDevices= starts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 cd "$root"
 pivot_root . run/old
@@ -269,6 +270,9 @@ def test_a_machine_that_starts_is_a_door(booted):
         "sync.sock zs-door zs-sync 660",
     ]
     assert "ActiveState=active" in booted.run("systemctl show -p ActiveState zaalsleutel-camera")
+    # The one process that may ask the kernel about NTP does, and says so where the controller reads it.
+    until(lambda: len(booted.run("cat /run/zaalsleutel-clock/ntp").split()) == 2)
+    assert booted.run("stat -c '%U %a' /run/zaalsleutel-clock/ntp").split() == ["zs-clock", "644"]
 
 
 @pytest.mark.parametrize("how", ["KILL", "STOP"])
