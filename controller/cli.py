@@ -20,7 +20,9 @@ from controller.formats.jwk import load_public
 from controller.formats.limits import LIMITS
 from controller.formats.trust_step import open_first
 
-app = typer.Typer(help="Run a door unit, look at it, explain its decisions.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="Run a door unit, look at it, explain its decisions.", no_args_is_help=True
+)
 
 NOT_ACCEPTABLE = 3
 ConfigFile = Annotated[Path, typer.Option("--config", help="The unit's TOML file.")]

@@ -20,7 +20,9 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import load_private
 from controller.formats.update import UPDATE_TYP, parse_update
 
-app = typer.Typer(help="Signed updates of the door unit: sign, install, status.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="Signed updates of the door unit: sign, install, status.", no_args_is_help=True
+)
 
 SPOOL = Path("/var/lib/zaalsleutel-agent/update")
 OWN = Path("/var/lib/zaalsleutel-update")

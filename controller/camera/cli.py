@@ -24,8 +24,8 @@ from rich.text import Text
 
 from controller.formats.errors import Refused
 
-app = typer.Typer(no_args_is_help=True, help="The process that reads QR codes at the door.")
-qr_app = typer.Typer(no_args_is_help=True, help="Read QR codes from image files.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The process that reads QR codes at the door.")
+qr_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Read QR codes from image files.")
 
 PICTURE_PX_MAX = 1 << 27  # 128 million: any photograph, and no bomb of a few kilobytes
 

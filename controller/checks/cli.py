@@ -32,7 +32,7 @@ from controller.config import Config, load
 from controller.formats.errors import Refused
 from controller.formats.messages import Status
 
-app = typer.Typer(help="Is this unit fit for service? Red, amber, green, and what to do next.")
+app = typer.Typer(add_completion=False, help="Is this unit fit for service? Red, amber, green, and what to do next.")
 
 PRESS_S = 20.0
 SIGNS = {"green": "● green", "amber": "▲ amber", "red": "■ red"}

@@ -16,7 +16,7 @@ import typer
 
 from controller.formats.errors import Refused
 
-app = typer.Typer(no_args_is_help=True, help="The page for the screen at the door.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The page for the screen at the door.")
 
 PORT = 8460
 

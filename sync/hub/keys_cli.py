@@ -24,7 +24,7 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import Alg, make_key
 from controller.formats.trust import Purpose
 
-app = typer.Typer(no_args_is_help=True, help="Make keys, and sign what the doors believe.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make keys, and sign what the doors believe.")
 
 
 @app.callback()

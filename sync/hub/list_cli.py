@@ -32,7 +32,7 @@ from controller.formats.limits import LIMITS
 from sync.hub import plain_list
 from sync.hub.keys_cli import purpose_of, read_file, refusals, replace_file
 
-app = typer.Typer(no_args_is_help=True, help="Make and inspect code lists.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make and inspect code lists.")
 
 PROGRESS_FROM_PINS = 100  # below that a list is ready within a few seconds
 SHOWN_WINDOWS = 3
