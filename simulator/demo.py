@@ -99,7 +99,7 @@ class Demo:
         self._install()
         self._start_door()
         tell("enrolling the door: the camera reads the hub's QR code, staff confirm what the unit shows")
-        self._enrol()
+        self.enrol()
         tell("waiting for the door's first list")
         self.wait_until(lambda: self.door.status().list_version is not None, START_S, "the door's first list")
 
@@ -193,7 +193,7 @@ class Demo:
         (folder / "agent.toml").write_text(demo_files.agent(self.folders, here["cable_port"]), "utf-8")
         self.run("door", "init", "--config", str(folder / "unit.toml"))
 
-    def _enrol(self) -> None:
+    def enrol(self) -> None:
         """Show the unit the hub's QR code, and tell the hub what the unit shows then."""
         folder, hub = self.folders.door, ("--hub", str(self.folders.hub))
         self.run("hub", "door", "add", DOOR, "--out", str(folder), *hub)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from controller.formats import trust_step
@@ -48,3 +50,39 @@ def test_the_root_keys_are_nowhere_but_in_the_ceremonys_folder(demo: Demo):
     )
     assert len(roots) == 3
     assert not [path for path in elsewhere if path.read_bytes() in roots]
+
+
+# --- the unit is enrolled anew; in this order
+
+
+def hold_housing_button(demo: Demo) -> None:
+    demo.hardware.switch("housing_button", True)
+    demo.wait_until(lambda: enrolling(demo) == "open", 20, "the unit to read enrolment codes")
+    demo.hardware.switch("housing_button", False)
+
+
+def enrolling(demo: Demo) -> str | None:
+    told = demo.door.public().enrolment
+    return None if told is None else told.state
+
+
+def test_a_second_use_of_the_enrolment_code_is_refused_and_voids_the_first(demo: Demo):
+    hold_housing_button(demo)
+    demo.hardware.show(demo.folders.door / f"enrol-{DOOR}.png")
+    demo.wait_until(lambda: enrolling(demo) == "refused", 60, "the hub to refuse")
+    told = demo.door.public().enrolment
+    assert told is not None
+    assert told.reason == "reused"
+    demo.hardware.hide()
+    (row,) = json.loads(demo.run("hub", "doors", "--json", "--hub", str(demo.folders.hub)))
+    assert row["enrolled"] is False
+    assert demo.door.status().list_version is not None, "it goes on opening with the list it has"
+
+
+def test_a_unit_enrolled_anew_gets_its_list_after_the_confirmation(demo: Demo):
+    before = (demo.folders.data / "event.jwk").read_bytes(), (demo.folders.door / "agent.pem").read_bytes()
+    demo.enrol()
+    demo.wait_until(lambda: demo.door.status().list_version is not None, 60, "the list")
+    after = (demo.folders.data / "event.jwk").read_bytes(), (demo.folders.door / "agent.pem").read_bytes()
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    demo.wait_until(lambda: demo.door.status().unsent == 0, 90, "the hub to sign for every record")
