@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sync.hub.bodies import instant
 from sync.hub.report import Report, Row
-from sync.hub.report_timeline import ALARM, ALARMS, BAR, OPEN_END, Scale, lanes, local, svg
+from sync.hub.report_timeline import ALARM, ALARMS, BAR, OPEN_END, Scale, lanes, local, svg, tick_label
 
 Format = Literal["csv", "json", "html", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -30,6 +30,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 STYLE = (
     "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}th,td{padding:.2em .6em;text-align:left;"
     "border-bottom:1px solid #ddd;font-variant-numeric:tabular-nums}caption{text-align:left;padding:.5em 0}"
+    "figure{margin:1em 0}td{vertical-align:top;white-space:nowrap}"
+    "td:nth-child(7),td:nth-child(9){white-space:normal;overflow-wrap:anywhere;min-width:9em}"
 )
 
 
@@ -112,7 +114,8 @@ def _pdf(report: Report, zone: ZoneInfo, note: str) -> bytes:
     for line in (about, f"made {instant(report.made_at)}; {note}"):
         page.multi_cell(0, 4, _printable(line), new_x="LMARGIN", new_y="NEXT")
     _draw(page, report, zone)
-    with page.table(col_widths=WIDTHS_MM, line_height=3.6, text_align="LEFT") as table:
+    ruled = {"borders_layout": "HORIZONTAL_LINES", "line_height": 3.6, "text_align": "LEFT"}
+    with page.table(col_widths=WIDTHS_MM, **ruled) as table:
         page.set_font("Helvetica", size=6.5)
         for texts in (COLUMNS, *(cells(row, zone) for row in report.rows)):
             written = table.row()
@@ -133,7 +136,7 @@ def _draw(page: object, report: Report, zone: ZoneInfo) -> None:
     doors = lanes(report)
     page.set_font("Helvetica", size=6)
     for at_ms in scale.ticks():
-        page.text(scale.x(at_ms) - 6, top - 1.5, local(at_ms, zone))
+        page.text(scale.x(at_ms) - 6, top - 1.5, tick_label(at_ms, scale, zone))
     for number, door in enumerate(doors):
         y = top + number * lane_mm
         page.text(10, y + 3.5, _printable(door))
@@ -146,6 +149,8 @@ def _draw(page: object, report: Report, zone: ZoneInfo) -> None:
             if row.door == door and row.kind in ALARMS:
                 page.line(scale.x(row.at_ms), y + 0.5, scale.x(row.at_ms), y + lane_mm - 0.5)
     page.set_draw_color(0)
+    # The table takes over the colour of the last bar, which nobody could read on.
+    page.set_fill_color(255)
     page.set_y(top + lane_mm * len(doors) + 4)
 
 

@@ -18,6 +18,8 @@ WIDTH, LEFT, LANE, TOP = 960, 130, 34, 30
 ALARMS = frozenset({"refused", "forced", "held_open", "loss", "fault_raised"})
 BAR, OPEN_END, ALARM = "#1f6f8b", "#9cc3d1", "#b3261e"
 TICKS = 8
+SHORT_MS = 3_600_000
+"""Below this the minutes alone would label several ticks alike."""
 
 
 class Scale:
@@ -47,13 +49,18 @@ def local(at_ms: int, zone: ZoneInfo, spec: str = "%d/%m %H:%M") -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).strftime(spec)
 
 
+def tick_label(at_ms: int, scale: Scale, zone: ZoneInfo) -> str:
+    """What stands at a tick: fine enough to tell it from the next one."""
+    return local(at_ms, zone, "%H:%M:%S" if scale.width_ms < SHORT_MS else "%d/%m %H:%M")
+
+
 def svg(report: Report, zone: ZoneInfo) -> str:
     """The picture as one `<svg>` element; empty text without rows."""
     if not report.rows:
         return ""
     doors = lanes(report)
     height = TOP + LANE * len(doors) + 24
-    scale = Scale(report.span_ms, LEFT, WIDTH - 20)
+    scale = Scale(report.span_ms, LEFT, WIDTH - 40)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">',
         "<title>Occupancy</title>",
@@ -62,7 +69,7 @@ def svg(report: Report, zone: ZoneInfo) -> str:
     for at_ms in scale.ticks():
         x = scale.x(at_ms)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 20}" stroke="#ddd"/>')
-        label = escape(local(at_ms, zone))
+        label = escape(tick_label(at_ms, scale, zone))
         parts.append(f'<text x="{x:.1f}" y="{TOP - 12}" font-size="9" text-anchor="middle">{label}</text>')
     for number, door in enumerate(doors):
         top = TOP + number * LANE

@@ -19,7 +19,7 @@ from sync.hub.audit_readings import Readings
 from sync.hub.database import Sessions
 from sync.hub.report import Question, gather
 from sync.hub.report_formats import write
-from sync.hub.report_timeline import svg
+from sync.hub.report_timeline import Scale, svg, tick_label
 from sync.hub.service import Service
 from tests.sync.hub.conftest import ROOM_A
 from tests.sync.hub.rented import DOOR, START, UNTIL, Rented
@@ -204,3 +204,9 @@ def test_subject_hold_release_purge_and_figures(rented: Rented, tmp_path: Path, 
     assert {each["count"] for each in figures if each["name"] == "used"} == {None}, "under five"
     assert audit(tmp_path, "figures", "July", why=[]).exit_code == 2
     assert audit(tmp_path, "subject", "--out", str(out)).exit_code == 2
+
+
+def test_ticks_of_a_short_time_can_be_told_apart():
+    scale = Scale((START * 1000, (START + 60) * 1000), 0, 100)
+    labels = [tick_label(at_ms, scale, BRUSSELS) for at_ms in scale.ticks()]
+    assert len(set(labels)) == len(labels)
