@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from controller.formats.errors import Refused
+from sync.hub.turns import Turns
 
 Sessions = sessionmaker[Session]
 
@@ -23,6 +24,11 @@ SCHEMA = "0007"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"
+
+BUSY_S = 10
+"""How long a writer waits for the others."""
+
+TURN = "has the writers' turn"
 
 
 class Base(DeclarativeBase):
@@ -81,6 +87,8 @@ def make_tables(connection: Connection) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
+    turns = Turns()
+
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # The driver's own transaction handling would begin too late for BEGIN IMMEDIATE.
@@ -88,10 +96,22 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA busy_timeout=10000")
+        connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A writer that starts as a reader can be refused half-way; taking the lock first makes it wait instead.
         read_only = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if not read_only and turns.take(BUSY_S):
+            connection.info[TURN] = True
+        try:
+            connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        except BaseException:
+            end(connection)
+            raise
+
+    @event.listens_for(engine, "commit")
+    @event.listens_for(engine, "rollback")
+    def end(connection: Connection) -> None:
+        if connection.info.pop(TURN, False):
+            turns.leave()
