@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from tests.fuzz.outcome import Found
 
-ENTRANCES = ("lists", "qr", "socket", "serial")
+ENTRANCES = ("lists", "qr", "images", "empty", "socket", "serial")
 
 
 def main() -> int:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.fuzz import lists, qr, serial, socket
+from tests.fuzz import empty, images, lists, qr, serial, socket
 
-FEW = {lists: 150, qr: 3_000, socket: 150, serial: 300}
+FEW = {lists: 150, qr: 3_000, images: 100, empty: 8, socket: 150, serial: 300}
 
 
 @pytest.mark.parametrize("entrance", FEW, ids=lambda module: module.__name__.rpartition(".")[2])

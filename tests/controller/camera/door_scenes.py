@@ -63,11 +63,11 @@ CLASSES: dict[Class, Conditions] = {
         paper=0.3, dark_mode=0.1, glare=0.1, thumb=0.0, thumb_angle=0.1, any_roll=0.1,
     ),
     "typical": Conditions(
-        (120, 375), (42, 65), 37, (180, 530), (0.5, 4), (0.004, 0.021), (0.15, 1.2), (0.35, 1.4), (2, 8), (0.1, 0.4),
+        (125, 400), (42, 65), 36, (180, 490), (0.5, 3.5), (0.004, 0.016), (0.15, 1.2), (0.35, 1.4), (2, 8), (0.1, 0.4),
         paper=0.35, dark_mode=0.2, glare=0.3, thumb=0.15, thumb_angle=0.15, any_roll=0.15,
     ),
     "hard": Conditions(
-        (140, 395), (40, 64), 45, (220, 850), (1.3, 6.5), (0.006, 0.03), (0.08, 1.0), (0.25, 2.4), (4, 14),
+        (140, 410), (40, 64), 45, (220, 850), (1.3, 6.5), (0.006, 0.03), (0.08, 1.0), (0.25, 2.4), (4, 14.5),
         (0.1, 0.8), paper=0.4, dark_mode=0.3, glare=0.4, thumb=0.25, thumb_angle=0.35, any_roll=0.2,
     ),
 }  # fmt: skip
@@ -89,11 +89,21 @@ def presentation(difficulty: Class, seed: int, frames: int = FRAMES) -> Presenta
 
 
 def empty(seed: int, frames: int = 1) -> Iterator[Picture]:
-    """Scenes without a code: a hallway, now and then with a sheet or a telephone that shows something else."""
+    """Somebody who holds up a sheet or a telephone that shows something else."""
     random = np.random.default_rng([seed, 99])
     hand = _Hand(CLASSES[("easy", "typical", "hard")[seed % 3]], random, codeless=True)
     for _ in range(frames):
         yield hand.picture()
+
+
+def nobody(seed: int, frames: int) -> Iterator[Picture]:
+    """What the camera sees nearly always: a hallway, and its own noise."""
+    random = np.random.default_rng([seed, 98])
+    given = CLASSES[("easy", "typical", "hard")[seed % 3]]
+    light, noise = _between(random, given.light), _between(random, given.noise)
+    behind = door_things.hallway(random, light, WIDTH, HEIGHT)
+    for _ in range(frames):
+        yield _developed(random, behind, light, noise)
 
 
 class _Hand:
@@ -154,7 +164,7 @@ class _Hand:
         light = _defocused(light, LENS_PX_MM * abs(1 / z_mm - 1 / focus_mm))
         speed = (self._at_mm - before)[:2] / 0.066 + self.random.normal(0, 12, 2) * shake_mm
         light = _moved(light, speed * self._exposure_s * FOCAL_PX / z_mm)
-        return self._developed(light)
+        return _developed(self.random, light, self._light, self._noise)
 
     def _composed(self) -> Plane:
         """Everything in its place, in linear light."""
@@ -214,13 +224,14 @@ class _Hand:
         seen: Plane = light * (1 - over) + over * 0.35 * np.float32(self._light)
         return seen
 
-    def _developed(self, light: Plane) -> Picture:
-        """Noise, saturation, gamma, eight bits. A dark scene is lifted by a gain that lifts its noise as well."""
-        gain = min(1 / max(self._light, 0.05), 2.5) ** 0.5
-        seen = np.clip(light * gain, 0, 1) ** (1 / 2.2) * 255
-        noise = self.random.standard_normal((HEIGHT, WIDTH), np.float32) * np.float32(self._noise)
-        picture: Picture = np.clip(seen + noise, 0, 255).astype(np.uint8)
-        return picture
+
+def _developed(random: Random, light: Plane, lamps: float, noise: float) -> Picture:
+    """Noise, saturation, gamma, eight bits. A dark scene is lifted by a gain that lifts its noise as well."""
+    gain = min(1 / max(lamps, 0.05), 2.5) ** 0.5
+    seen = np.clip(light * gain, 0, 1) ** (1 / 2.2) * 255
+    seen += random.standard_normal((HEIGHT, WIDTH), np.float32) * np.float32(noise)
+    picture: Picture = np.clip(seen, 0, 255).astype(np.uint8)
+    return picture
 
 
 def _between(random: Random, ends: Range) -> float:
