@@ -42,6 +42,7 @@ SIGNS = {"green": "● green", "amber": "▲ amber", "red": "■ red"}
 def doctor(
     config: Annotated[Path, typer.Option(help="The unit's TOML file.")] = Path("/etc/zaalsleutel/door.toml"),
     agent: Annotated[Path | None, typer.Option(help="The agent's; default: agent.toml beside it, if any.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="A copy of the agent's, where its folder is closed.")] = None,
     press: Annotated[bool, typer.Option("--press", help="Ask for a key press and wait for it.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Tell the unit, which tells the hub.")] = False,
     look: Annotated[bool, typer.Option(help="Look through the camera.")] = True,
@@ -49,7 +50,7 @@ def doctor(
     root: Annotated[Path, typer.Option(hidden=True, help="Where /sys, /proc and /etc are.")] = Path("/"),
 ) -> None:
     """Check wiring, machine, storage, the running unit and the camera; tell what to do first."""
-    findings = _examine(config, agent, root, press, look)
+    findings = _examine(config, agent, root, press, look, certificate)
     colour = worst(findings)
     if report:
         findings = [*findings, *_reported(config, findings)]
@@ -60,7 +61,9 @@ def doctor(
     raise typer.Exit(ORDER.index(colour))
 
 
-def _examine(path: Path, agent: Path | None, root: Path, press: bool, look: bool) -> list[Finding]:
+def _examine(
+    path: Path, agent: Path | None, root: Path, press: bool, look: bool, certificate: Path | None
+) -> list[Finding]:
     try:
         config = load(path)
         # The rest speaks about parts, so each must be understood first.
@@ -74,7 +77,7 @@ def _examine(path: Path, agent: Path | None, root: Path, press: bool, look: bool
     findings = [
         *wiring(config),
         *machine(config, root),
-        *storage(config, agent, root, now_s),
+        *storage(config, agent, root, now_s, certificate),
         *running(config, status),
     ]
     if press:

@@ -25,13 +25,13 @@ RENEW_DAYS: Final = 14
 OTHERS_MAY: Final = 0o077
 
 
-def storage(config: Config, agent: Path | None, root: Path, now_s: int) -> Iterator[Finding]:
+def storage(config: Config, agent: Path | None, root: Path, now_s: int, copy: Path | None = None) -> Iterator[Finding]:
     """Space, wear, keys, certificate."""
     yield space(config.data)
     yield from wear(root)
     yield from private_files(config, agent)
     if agent is not None:
-        yield certificate(agent, now_s)
+        yield certificate(agent, now_s, copy)
 
 
 def space(folder: Path) -> Finding:
@@ -74,16 +74,16 @@ def private_files(config: Config, agent: Path | None) -> Iterator[Finding]:
             yield from _osdp_key(part.section, Path(key_file))
     if agent is not None and (private_key := _broker_file(agent, "private_key")) is not None:
         files.append(private_key)
-    readable = [path for path in files if path.exists() and path.stat().st_mode & OTHERS_MAY]
+    readable = [path for path in files if _mode(path) & OTHERS_MAY]
     for path in readable:
         yield red("keys", f"{path} can be read by others", f"chmod 600 {path}")
     if not readable:
         yield green("keys", f"{len(files)} key files, for their owner only")
 
 
-def certificate(agent: Path, now_s: int) -> Finding:
-    """How long the agent's TLS certificate still lives."""
-    path = _broker_file(agent, "certificate")
+def certificate(agent: Path, now_s: int, copy: Path | None = None) -> Finding:
+    """How long the agent's TLS certificate still lives; `copy` where its own folder is closed to us."""
+    path = copy or _broker_file(agent, "certificate")
     try:
         if path is None:
             raise ValueError("the agent's file names none")
@@ -97,6 +97,14 @@ def certificate(agent: Path, now_s: int) -> Finding:
     if days < RENEW_DAYS:
         return amber("certificate", f"ends in {days} days, on {until}", "renew it at the hub")
     return green("certificate", f"until {until}")
+
+
+def _mode(path: Path) -> int:
+    """The file's mode, 0 for one that is not there or in a folder that is closed to us, as to others."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _osdp_key(section: str, path: Path) -> Iterator[Finding]:

@@ -11,16 +11,22 @@ from sync.hub.ca import CRL
 from sync.hub.revocation import ACL
 
 UNIT = Path(__file__).parents[2] / "systemd" / "hub" / "zaalsleutel-hub.service"
-EXPOSURE_TENTHS = 13
+ADAPTERS = UNIT.with_name("zaalsleutel-adapters.service")
+EXPOSURE_TENTHS = {UNIT: 13, ADAPTERS: 11}
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
+@pytest.fixture(params=EXPOSURE_TENTHS, ids=lambda unit: unit.stem)
+def unit(request):
+    return request.param
+
+
 @pytest.fixture
-def installed(tmp_path):
+def installed(unit, tmp_path):
     """The unit beside a command that exists."""
-    copy = tmp_path / UNIT.name
-    copy.write_text(re.sub(r"/opt/zaalsleutel/bin/zaalsleutel", "/bin/true", UNIT.read_text()))
+    copy = tmp_path / unit.name
+    copy.write_text(re.sub(r"/opt/zaalsleutel/bin/zaalsleutel", "/bin/true", unit.read_text()))
     return copy
 
 
@@ -32,10 +38,16 @@ def test_systemd_understands_every_word(installed):
 
 
 @needs_systemd
-def test_exposure_does_not_grow(installed):
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_TENTHS}"]
+def test_exposure_does_not_grow(unit, installed):
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_TENTHS[unit]}"]
     done = subprocess.run([*command, str(installed)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_adapters_start_again_for_ever_as_the_hub_and_listen_to_nobody():
+    settings = dict(re.findall(r"^(\w+)=(.*)$", ADAPTERS.read_text(), re.MULTILINE))
+    assert (settings["Restart"], settings["StartLimitIntervalSec"], settings["User"]) == ("always", "0", "zs-hub")
+    assert settings["ExecStart"].split()[1:4] == ["hub", "adapters", "run"]
 
 
 def test_it_starts_again_for_ever_and_keeps_its_folder_to_itself():

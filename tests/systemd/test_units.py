@@ -22,7 +22,7 @@ SERVICES = ("controller", "camera", "agent", "display", "clock")
 # Tenths of the exposure level systemd gives, 0 to 100. What is left is each purpose: devices, network, or clock.
 EXPOSURE = {"controller": 4, "camera": 4, "agent": 10, "display": 9, "clock": 5}
 # What is run now and then, and is not part of the target.
-ONE_SHOTS = {"update": 22}
+ONE_SHOTS = {"update": 22, "doctor": 2}
 LEASE_S = 10
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -152,6 +152,16 @@ def test_an_update_is_installed_without_network_once():
     assert watched == ["/var/lib/zaalsleutel-agent/update/manifest.json"]
 
 
+def test_the_doctor_comes_every_night_and_sees_no_more_than_the_controller():
+    doctor = effective("doctor")
+    assert (doctor["Type"][-1], doctor["Restart"][-1], doctor["User"]) == ("oneshot", "no", ["zs-door"])
+    assert doctor["PrivateDevices"] == ["yes"] and doctor["LoadCredential"] == [
+        "agent.crt:/var/lib/zaalsleutel-agent/agent.crt"
+    ]
+    timer = (SHIPPED / "zaalsleutel-doctor.timer").read_text()
+    assert "OnCalendar=*-*-* 03:00" in timer and "RandomizedDelaySec=" in timer
+
+
 @pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
 def test_every_relaxation_gives_its_reason(service):
     relaxed = (SHIPPED / f"zaalsleutel-{service}.service.d" / "20-relaxed.conf").read_text()
@@ -165,14 +175,15 @@ def test_every_relaxation_gives_its_reason(service):
 def test_the_commands_exist(service):
     settings = effective(service)
     for line in settings["ExecStart"] + settings.get("ExecStopPost", []):
-        command, room, verb, option, _ = line.split()
+        command, room, *words = line.removesuffix("\\").split()
         if command == PYTHON:
             continue  # a module, started in test_clock_teller.py
         assert command == INSTALLED
         if room not in ROOMS:
             pytest.skip(f"this version has no room {room!r} yet; its unit is not enabled")
+        verb = [] if words[0].startswith("--") else words[:1]
         done = subprocess.run(
-            [sys.executable, "-m", "zaalsleutel", room, verb, "--help"],
+            [sys.executable, "-m", "zaalsleutel", room, *verb, "--help"],
             capture_output=True,
             text=True,
             cwd=REPOSITORY,
@@ -180,4 +191,4 @@ def test_the_commands_exist(service):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert option in done.stdout
+        assert all(option in done.stdout for option in words if option.startswith("--"))

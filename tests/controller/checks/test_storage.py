@@ -111,3 +111,15 @@ def test_a_filesystem_with_errors_is_red_and_a_worn_card_amber(tmp_path):
     assert [finding.colour for finding in storage.wear(root)] == ["amber", "green"]
     put(root, "sys/fs/ext4/mmcblk0p2/errors_count", "3\n")
     assert [finding.colour for finding in storage.wear(root)] == ["red", "amber"]
+
+
+def test_a_copy_of_the_certificate_does_where_the_agents_folder_is_closed(tmp_path):
+    """The nightly test runs as the controller's account, to which systemd hands that one file."""
+    (tmp_path / "here").mkdir()
+    agent_file = agent(tmp_path / "here", 100)
+    copy = tmp_path / "agent.crt"
+    copy.write_bytes(next((tmp_path / "here").glob("*.pem")).read_bytes())
+    for path in (tmp_path / "here").glob("*.pem"):
+        path.unlink()
+    assert storage.certificate(agent_file, NOW_S).colour == "red"
+    assert storage.certificate(agent_file, NOW_S, copy).colour == "green"
