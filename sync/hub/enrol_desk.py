@@ -46,6 +46,8 @@ GOOD_S: Final = 3_600
 CONFIRM_S: Final = 86_400
 """A unit that nobody confirmed within a day was nobody's."""
 WRONG_CODES: Final = 3
+KEPT_S: Final = 365 * 86_400
+"""How long what is over can still be looked up."""
 SEALED_BYTES: Final = 32 << 10
 
 
@@ -116,7 +118,9 @@ class EnrolDesk:
     def _find(self, session: Session, data: bytes) -> tuple[Enrolment, Request, str]:
         """The invitation whose secret authenticates this request."""
         door = formats.claimed_door(data)
-        rows = session.scalars(select(Enrolment).where(Enrolment.door == door).order_by(Enrolment.id.desc())).all()
+        # Locked: of two units that come at once, one is the second.
+        query = select(Enrolment).where(Enrolment.door == door).order_by(Enrolment.id.desc()).with_for_update()
+        rows = session.scalars(query).all()
         if not rows:
             raise Refused("unknown_invitation", f"door {door}", "nobody was invited to be this door")
         for row in rows:
@@ -155,7 +159,7 @@ class EnrolDesk:
         enrolment is void)."""
         with self._sessions.begin() as session:
             found = _door(session, door)
-            waiting = select(Enrolment).where(Enrolment.door == door, Enrolment.state == "taken")
+            waiting = select(Enrolment).where(Enrolment.door == door, Enrolment.state == "taken").with_for_update()
             row = session.scalars(waiting.order_by(Enrolment.id.desc())).first()
             if row is None or row.code is None:
                 raise Refused("nothing_to_confirm", f"door {door}", "no unit waits for this; has it read the code?")
@@ -186,7 +190,7 @@ class EnrolDesk:
         second renewal that starts from one certificate: two units have the same keys."""
         claimed = formats.parse_renewal(unverified(body).payload).door
         with self._sessions.begin() as session:
-            door = session.get(Door, claimed)
+            door = session.get(Door, claimed, with_for_update=True)
             if door is None or door.event_key is None:
                 raise Refused("not_enrolled", f"door {claimed}", "no unit is enrolled as this door")
             if session.get(ShutDoor, claimed) is not None:
@@ -227,6 +231,9 @@ class EnrolDesk:
             late = select(Enrolment).where(Enrolment.state == "taken", Enrolment.taken_at < now_s - CONFIRM_S)
             for row in session.scalars(late):
                 self._end(session, row, "unconfirmed", now)
+            over = (Enrolment.state == "ended") & (Enrolment.made_at < now_s - KEPT_S)
+            session.execute(delete(Enrolment).where(over))
+            session.execute(delete(DoorCertificate).where(DoorCertificate.expires_at < now_s - KEPT_S))
 
     def _end(self, session: Session, row: Enrolment, why: str, now: datetime) -> None:
         """An enrolment counts no longer. What it had become is undone: its certificates, and the door's name with them

@@ -18,6 +18,7 @@ from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from controller.formats import enrolment
 from controller.formats.errors import Refused
@@ -76,14 +77,17 @@ def create_doors_app(
     async def post_enrolment(request: Request) -> Response:
         """A unit that read an invitation asks to be a door. The same request again gets the same answer; another one by
         the same invitation is refused and ends the first."""
-        return _answered(await _text(request), desk.enrol, "enrolments")
+        return await run_in_threadpool(_answered, await _text(request), desk.enrol, "enrolments")
 
     @app.post(
         "/v1/renewals", response_class=Response, responses={200: {"content": {JSON: {}}}, **documented(*RENEWING)}
     )
     async def post_renewal(request: Request) -> Response:
         """The next certificate of a door's agent. Two different renewals from one certificate are `clone_suspected`."""
-        return _answered(await _text(request), lambda body, at: desk.renew(body.encode("ascii"), at), "renewals")
+        return await run_in_threadpool(_answered, await _text(request), renew, "renewals")
+
+    def renew(body: str, at: datetime) -> bytes:
+        return desk.renew(body.encode("ascii"), at)
 
     def _answered(body: str, work: Callable[[str, datetime], bytes], what: str) -> Response:
         at = now()

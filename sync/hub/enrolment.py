@@ -6,6 +6,7 @@ enrol_door(service, readers, settings, sessions, "hall-1", UnitKeys.parse(data, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from sync.hub.keys import make_keys, write_once
 from sync.hub.link_keys import make_link_keys
 from sync.hub.revocation import BrokerFiles
 from sync.hub.service import Service
-from sync.hub.settings import DOORS_TEMPLATE, FILE, TEMPLATE, Settings, read_settings
+from sync.hub.settings import DOORS_HOST, DOORS_TEMPLATE, FILE, TEMPLATE, Settings, read_settings
 from sync.hub.trust_shelf import TRUST, TrustShelf
 
 
@@ -37,7 +38,7 @@ def make_hub(folder: Path, hosts: Sequence[str], now: datetime) -> list[Path]:
     settings_file = folder / FILE
     made = []
     template = TEMPLATE.format(broker=[*hosts, "127.0.0.1"][0])
-    if hosts:
+    if hosts and re.fullmatch(DOORS_HOST, hosts[0].lower()):
         template += DOORS_TEMPLATE.format(host=hosts[0].lower())
     if write_once(settings_file, template.encode(), mode=0o644):
         made.append(settings_file)

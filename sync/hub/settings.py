@@ -49,6 +49,9 @@ tls = "tls"
 """
 
 
+DOORS_HOST = r"[a-z0-9.-]{1,34}"
+"""What leaves room for a port and a door's id in the enrolment QR; a longer name wants a short one beside it."""
+
 DOORS_TEMPLATE = """
 # Door units enrol and renew their certificates here, over HTTPS with the broker's certificate.
 [doors]
