@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.bench import bench_door, bench_fleet, bench_hub, bench_qr, bench_start
+from tests.bench import bench_door, bench_fleet, bench_hub, bench_instead, bench_start
 from tests.bench.measure import Missing, Result
 
 Measure = Callable[[Path, Progress], list[Result]]
@@ -25,9 +25,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "entry": bench_door.entry,
     "install": bench_door.installing,
     "decide": bench_door.deciding,
-    "qr": bench_qr.scenes,
-    "qr-photos": bench_qr.photos,
-    "camera": bench_qr.camera,
+    "instead": bench_instead.instead,
     "start": bench_start.starting,
     "memory": bench_start.memory,
     "collector": bench_hub.on_sqlite,
