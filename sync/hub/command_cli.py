@@ -11,7 +11,7 @@ import typer
 
 from controller.formats.command import Verb
 from controller.formats.errors import Refused
-from sync.hub.commands import CommandBook, Wish
+from sync.hub.commands import BY_LIST, CommandBook, Wish
 from sync.hub.database import Sessions
 
 WAIT_S = 65.0
@@ -36,6 +36,8 @@ def give(sessions: Sessions, door: str, verb: str, reason: str, by: str | None, 
     over_s = time.monotonic() + WAIT_S
     while book.state(number) == "asked" and time.monotonic() < over_s:
         time.sleep(LOOK_EVERY_S)
+    if book.state(number) != "given" and wish.verb in BY_LIST:
+        return f"{door} did not answer within a minute; its list says it, and it will follow when that arrives"
     if book.state(number) != "given":
         raise Refused("no_answer", "door", f"{door} did not answer within a minute; is `hub serve` running?")
     return f"given to {door}; what became of it is in its log"

@@ -5,6 +5,9 @@
 The broker knows one connection of the hub, so a command waits in the database until the link takes it up: it asks the
 door for a challenge, again every few seconds, and gives the command with the first answer. What became of it the door
 says itself, in its log. A command that found no door within a minute is over: an old one must not wait for anybody.
+
+Lockdown and its end are in the door's list as well, so they reach a door that answers nobody: with the list, now or
+when it is back. At the door the newer statement wins. What lets people in goes by command only.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats import command as formats
+from controller.formats.code_list import Posture
 from controller.formats.command import Ask, Command, Verb
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
@@ -26,11 +30,13 @@ from controller.formats.jwe import encrypt
 from controller.formats.jwk import Signer, VerifyKey
 from sync.hub.database import Base, Sessions, reading
 from sync.hub.door_readers import DoorReaders
-from sync.hub.models import Door, Instant
+from sync.hub.models import Door, Instant, ListRequest
 from sync.topics import topic
 
 GOOD_S: Final = 60
 ASK_EVERY_S: Final = 5
+BY_LIST: Final[dict[str, Literal["lockdown", "controlled"]]] = {"lockdown": "lockdown", "resume": "controlled"}
+"""The postures that a list may carry for a command."""
 Publish = Callable[[str, bytes, bool], bool]
 
 
@@ -61,6 +67,13 @@ class Wish:
     until: int | None
 
 
+def posture_by_list(session: Session, door: str) -> Posture | None:
+    """The posture that a door's list carries: that of the newest command for one, whether or not the door took it."""
+    query = select(CommandEntry).where(CommandEntry.door == door, CommandEntry.verb.in_(BY_LIST))
+    newest = session.scalars(query.order_by(CommandEntry.id.desc()).limit(1)).first()
+    return None if newest is None else Posture(state=BY_LIST[newest.verb], since=newest.entered_at, until=None)
+
+
 class CommandBook:
     """Where commands are entered and looked up."""
 
@@ -80,6 +93,8 @@ class CommandBook:
                 entered_at=now_s, asked_at=0, ask=ask, state="asked",
             )  # fmt: skip
             session.add(entry)
+            if wish.verb in BY_LIST:
+                session.add(ListRequest(door=wish.door, at=now_s))
             session.flush()
             return entry.id
 

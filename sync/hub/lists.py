@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry
 from controller.formats.encoding import b64
 from sync.hub import in_service, store
+from sync.hub.commands import posture_by_list
 from sync.hub.credentials import clear_text, kdf_of
 from sync.hub.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S, TRAVELLING, DoorRecord, GrantRecord, build_list
 from sync.hub.keys import Keyring
@@ -113,7 +114,7 @@ def look_at(session: Session, keyring: Keyring, door_id: str, now: int) -> Look 
             openings.setdefault(opening.grant, []).append((opening.start, opening.until))
     grants, with_pins = _grants(session, openings, now)
     return Look(
-        door=_door_record(keyring, door, group, pin_set),
+        door=replace(_door_record(keyring, door, group, pin_set), posture=posture_by_list(session, door_id)),
         grants=tuple(grants),
         pins=tuple(_pins(session, keyring, door, pin_set, with_pins, now)),
         closures=(*in_service.closures(session, door), *([] if group.shared else _closures(session, rooms, now))),
