@@ -19,6 +19,7 @@ from controller.formats.event import GENESIS, Event, chain
 from hal.ports import LEASE_MAX_S
 from simulator.judge import as_grant, expected
 from simulator.simulated_door import SimulatedDoor
+from simulator.simulated_hub import DURESS
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -233,6 +234,14 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
     return f"{draft.grant}: {given} at {now.utc_s}, should be {right} {grant.windows}"
 
 
+def threat_is_told(draft: Draft) -> str | None:
+    """Whoever comes in with the PIN for under threat is recorded so, and nobody else is."""
+    told = draft.detail.get("duress") is True
+    if draft.kind == "granted" and told != (draft.credential_id == DURESS):
+        return f"{draft.credential_id} was recorded {'as' if told else 'as not'} under threat"
+    return None
+
+
 def one_renter_a_room(world: World, door: SimulatedDoor, now: Now, grant: str) -> str | None:
     """Two renters never both open one room, at doors that hold the hub's newest list and tell the right time."""
     known = world.hub.store.doors[door.id]
@@ -364,6 +373,7 @@ def durable(seen: Seen, ends_at: int, card_lied: bool) -> str | None:
 ELSEWHERE: tuple[Callable[..., str | None], ...] = (
     no_release_without_record,
     verdict_follows_list,
+    threat_is_told,
     one_renter_a_room,
     no_pin_in,
     follows,

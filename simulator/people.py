@@ -1,5 +1,5 @@
 """The people of the simulated world: renters who come early, late or mistyping, guests who slip in behind them, propped
-doors, cleaners, caretakers, guessers and payment codes.
+doors, cleaners, caretakers under threat, guessers and payment codes. On leaving some sign out, at either side.
 
 Everything they do is drawn from one source of chance and scheduled in world time.
 """
@@ -144,7 +144,8 @@ class People:
         if self._luck(0.5) and reservation.qr is not None:
             self._hold_up(door, reservation.qr.text())
         else:
-            self._type(door, self._mistype(reservation.pin) if self._luck(0.12) else reservation.pin)
+            pin = reservation.duress if reservation.duress and self._luck(0.1) else reservation.pin
+            self._type(door, self._mistype(pin) if self._luck(0.12) else pin)
         self.at(self.now_ms() + self._between(3_500, 6_000), lambda: self._push(reservation, door, tries))
 
     def _push(self, reservation: Reservation, door: SimulatedDoor, tries: int) -> None:
@@ -167,7 +168,10 @@ class People:
     def _leave(self, reservation: Reservation, door: SimulatedDoor) -> None:
         """Leaving asks nobody: the handle works whatever the unit does."""
         if self._luck(0.3):
-            self._type(door, f"#0{reservation.pin}")
+            # At the reader inside the code alone signs out.
+            inside = door.inside is not None and self._luck(0.5)
+            pin = self._mistype(reservation.pin) if self._luck(0.1) else reservation.pin
+            self._type(door, pin if inside else f"#0{pin}", door.inside if inside else None)
         if self._luck(0.5):
             door.exit_button()
         self.at(self.now_ms() + 1_500, door.open_leaf)
@@ -189,9 +193,9 @@ class People:
         credential, filler = made_up[0][: qr_pass.CREDENTIAL_BYTES], bytes(qr_pass.TAGS_AREA)
         return qr_pass.make_pass(credential, start_s, 60, number, made_up, filler).text()
 
-    def _type(self, door: SimulatedDoor, keys: str) -> None:
+    def _type(self, door: SimulatedDoor, keys: str, reader: str | None = None) -> None:
         for number, key in enumerate(keys):
-            self.at(self.now_ms() + number * 300, partial(door.press, key))
+            self.at(self.now_ms() + number * 300, partial(door.press, key, reader or "outside"))
 
     def _hold_up(self, door: SimulatedDoor, text: str) -> None:
         for moment in range(3):

@@ -181,7 +181,12 @@ class SimulatedDoor:
         self._link: agent.Link | None = None
         self._agent_life = 0
         self._next_turn_ms = 0
-        self._setup = Setup(door=door, readers=("outside",), contact=True, handle_sensed=False)
+        # Half of the doors have a reader on their inner side as well.
+        self.inside = "inside" if chance.random() < 0.5 else None
+        inner = () if self.inside is None else (self.inside,)
+        self._setup = Setup(
+            door=door, readers=("outside", *inner), contact=True, handle_sensed=False, inside=frozenset(inner)
+        )
 
     # ---- power and processes
 
@@ -264,8 +269,8 @@ class SimulatedDoor:
         """Hardware says something."""
         self._do(lambda performer: performer.feed(event))
 
-    def press(self, symbol: str) -> None:
-        self.feed(KeyPressed("outside", symbol))
+    def press(self, symbol: str, reader: str = "outside") -> None:
+        self.feed(KeyPressed(reader, symbol))
 
     def show_qr(self, text: str) -> None:
         """The camera process read something."""

@@ -28,6 +28,8 @@ from sync.topics import split, topic
 
 GENESIS_END = LogEnd(0, "0" * 64)
 BEHIND_MS = 60_000
+DURESS = "c-duress"
+"""The credential id of the PIN that staff give under threat."""
 RETIRED_KEPT = 40  # a list lives for three weeks, so nobody has one of an older key
 
 
@@ -47,6 +49,7 @@ class Reservation:
     booked: tuple[int, int]
     state: GrantState
     pin: str
+    duress: str = ""
     qr: qr_pass.QrPass | None = None
     max_uses: int | None = None
     offline_ok: bool = False
@@ -166,15 +169,21 @@ class SimulatedHub:
     def reserve(self, ref: str, room: str, kind: Kind, booked: tuple[int, int], **more: object) -> Reservation:
         """A reservation with its PIN and QR. Raises Refused `pin_space_low` or `overlap`."""
         self._check_overlap(room, kind, booked)
-        alive = {each.pin for each in self.store.reservations.values() if each.booked[1] + 30 * 86_400 > self.now_s}
-        pin = draw_pin(6, alive, lambda below: int(self._chance.random() * below))
-        self.pins.add(pin.encode())
+        lately = (each for each in self.store.reservations.values() if each.booked[1] + 30 * 86_400 > self.now_s)
+        alive = {pin for each in lately for pin in (each.pin, each.duress) if pin}
+        pin = self._draw(alive)
+        duress = "" if kind == "renter" else self._draw(alive | {pin})
         credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
-        made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, **more)  # type: ignore[arg-type]
+        made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, duress, **more)  # type: ignore[arg-type]
         made.qr = self._make_pass(made, credential)
         self.store.reservations[ref] = made
         self._renew(self._doors_of(room))
         return made
+
+    def _draw(self, alive: set[str]) -> str:
+        pin = draw_pin(6, alive, lambda below: int(self._chance.random() * below))
+        self.pins.add(pin.encode())
+        return pin
 
     def set_state(self, ref: str, state: GrantState) -> None:
         """Suspend, resume or cancel."""
@@ -343,7 +352,11 @@ class SimulatedHub:
             kind=each.kind,
             state=each.state,
             openings=found,
-            pins=(PinEntry("c-pin", cheap_verifier(each.pin, door.kdf), False),),
+            pins=tuple(
+                PinEntry(name, cheap_verifier(pin, door.kdf), name == DURESS)
+                for name, pin in (("c-pin", each.pin), (DURESS, each.duress))
+                if pin
+            ),
             qrs=(QrEntry(each.qr.credential, each.qr.list_hash),) if each.qr else (),
             max_uses=each.max_uses,
             offline_ok=each.offline_ok,

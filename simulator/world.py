@@ -203,6 +203,7 @@ class World:
         now = door.performer.now() if door.performer else None
         if now is not None:
             self._must("verdict_follows_list", invariants.verdict_follows_list(self, door, now, draft))
+            self._must("threat_is_told", invariants.threat_is_told(draft))
         if now is not None and draft.kind == "granted":
             self._must("one_renter_a_room", invariants.one_renter_a_room(self, door, now, draft.grant))
 

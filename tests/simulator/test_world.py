@@ -139,3 +139,13 @@ def test_a_log_that_says_durable_and_is_not_is_found(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(eventlog.EventLog, "_write", forgetful)
     assert _found(severity=0) == "records_arrive"
+
+
+def test_a_threat_that_is_not_recorded_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = decide_module.decide
+
+    def deaf(*args: object, **more: object) -> Verdict:
+        return Verdict(**{**vars(right(*args, **more)), "duress": False})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(door_module, "decide", deaf)
+    assert _found(days=80, severity=0) == "threat_is_told"
