@@ -1,12 +1,15 @@
 """What staff read is complete: every profile, every signal, every command as it is, in both languages."""
 
+import io
 import re
 import sys
 from pathlib import Path
 from subprocess import run
 
 import pytest
+import segno
 
+from controller.commission import TEST_QR
 from hal.ports import SIGNALS, SOUNDS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -40,3 +43,11 @@ def test_the_commands_exist(command):
     words = [sys.executable, "-m", "zaalsleutel", *command.split(), "--help"]
     done = run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_test_code_is_drawn_as_the_units_want_it():
+    drawn = io.BytesIO()
+    code = segno.make(TEST_QR, error="m", micro=False, boost_error=False)
+    assert code.version == 3, "the size of a pass"
+    code.save(drawn, kind="svg", scale=8, border=4, svgclass=None, lineclass=None)
+    assert (REPOSITORY / "docs" / "test-qr.svg").read_bytes() == drawn.getvalue()
