@@ -50,8 +50,9 @@ ROWS: Final = 20_000
 """Grants written in one go."""
 ROOTS, THRESHOLD = 3, 2
 
-DELIVERED: Final = 1
-"""The number of the list that every reservation is said to have come with."""
+DELIVERED: Final = 0
+"""The number of the list that every reservation is said to have come with: below all, or the hub would tell each one's
+delivery, 100 a door, when the doors report their first list."""
 
 Row = dict[str, Any]
 
@@ -131,7 +132,6 @@ def enrol(hub: Hub, folder: Path, doors: int, tell: Callable[[int], None]) -> li
             kit.certificate.write_bytes(certificate)
             kit.private_key.write_bytes(private)
             row.event_key = signing.verify_key.jwk()
-            row.reported_version = DELIVERED  # or the hub would tell each reservation's delivery at the first report
             session.add(DoorReader(door=row.id, key=reading.encrypt_key.jwk()))
             kits.append(kit)
             tell(len(kits))
