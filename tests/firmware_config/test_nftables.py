@@ -36,9 +36,10 @@ in_town() { nsenter --net=/proc/$town/ns/net "$@"; }
 in_town ip addr add 10.9.9.2/24 dev town0 && in_town ip link set town0 up && in_town ip link set lo up
 nft -f "$1"
 "$2" -c "$LISTEN" 10.9.9.1 22 443 8883 >/dev/null & door_listens=$!
-nsenter --net=/proc/$town/ns/net "$2" -c "$LISTEN" 10.9.9.2 22 53 80 443 1883 4460 8443 8883 >/dev/null & town_listens=$!
+ports="22 53 80 443 1883 4460 8443 8883"
+nsenter --net=/proc/$town/ns/net "$2" -c "$LISTEN" 10.9.9.2 $ports >/dev/null & town_listens=$!
 trap 'kill $town $door_listens $town_listens' EXIT
-echo "out $("$2" -c "$CONNECT" 10.9.9.2 22 53 80 443 1883 4460 8443 8883)"
+echo "out $("$2" -c "$CONNECT" 10.9.9.2 $ports)"
 echo "in $(in_town "$2" -c "$CONNECT" 10.9.9.1 22 443 8883)"
 echo "ping $(in_town "$2" -c "$PING")"
 """

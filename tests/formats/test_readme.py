@@ -27,8 +27,19 @@ from controller.formats.reasons import Reason
 from tests.vectors import make
 
 README = (Path(envelope.__file__).parent / "README.md").read_text(encoding="utf-8")
-MODULES = (code_list, command, envelope, event, messages, state, trust, trust_step)
-MODULES += (enrolment, enrolment_messages, link_place)
+MODULES = (
+    code_list,
+    command,
+    enrolment,
+    enrolment_messages,
+    envelope,
+    event,
+    link_place,
+    messages,
+    state,
+    trust,
+    trust_step,
+)
 STRUCTS: list[Any] = [
     struct
     for module in MODULES
