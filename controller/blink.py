@@ -1,4 +1,4 @@
-"""A number told by a light: each digit as so many flashes, with a pause between digits and a long one between rounds."""
+"""A number told by a light: each digit as so many flashes, a pause between digits and a long one between rounds."""
 
 from __future__ import annotations
 
