@@ -3,7 +3,7 @@
 DIR/log.jsonl      the door's whole log as the hub holds it: zaalsleutel audit verify DIR/log.jsonl --key …
 DIR/door.pub.jwk   the door's public event key
 DIR/list.json      the door's current list, as signed: zaalsleutel door explain --list DIR/list.json --key …
-DIR/keys/          list and receipt keys of this demo, `*.jwk` private, `*.pub.jwk` public
+DIR/keys/          the keys that signed the list and the receipts, of this demo: `*.jwk` private, `*.pub.jwk` public
 DIR/traffic.jsonl  every message that passed the broker, as somebody with all rights there sees it
 DIR/logs/          what each process wrote
 """
@@ -11,15 +11,14 @@ DIR/logs/          what each process wrote
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from controller.formats.encoding import canonical, parse_object
-from controller.formats.jwk import load_private
+from controller.formats.envelope import key_id
+from controller.formats.jwk import SigningKey, load_private
 from simulator.demo import Demo
 from simulator.demo_files import DOOR
-
-KEYS: Final = ("list", "receipt")
 
 
 def keep(demo: Demo, folder: Path) -> None:
@@ -30,14 +29,25 @@ def keep(demo: Demo, folder: Path) -> None:
     printed = parse_object((demo.folders.door / "unit-keys.json").read_bytes(), "unit-keys.json")
     (folder / "door.pub.jwk").write_bytes(canonical(printed["event_key"]))
     shutil.copy(demo.folders.traffic, folder)
-    (folder / "keys").mkdir(mode=0o700, exist_ok=True)
-    for name in KEYS:
-        source = demo.folders.hub / "keys" / f"{name}.jwk"
-        shutil.copy(source, folder / "keys")
-        private = load_private(parse_object(source.read_bytes(), source.name), source.name)
-        (folder / "keys" / f"{name}.pub.jwk").write_bytes(canonical(private.verify_key.jwk()))
     demo.run("audit", "export", "--hub", hub, "--door", DOOR, "--out", str(folder / "log.jsonl"))
     demo.run("hub", "list-of", DOOR, "--out", str(folder / "list.json"), "--hub", hub)
+    (folder / "keys").mkdir(mode=0o700, exist_ok=True)
+    signer = key_id((folder / "list.json").read_bytes())
+    _keep_key(demo.folders.hub / "keys", "list", folder / "keys", lambda key: key.verify_key.thumbprint == signer)
+    _keep_key(demo.folders.hub / "keys", "receipt", folder / "keys", lambda _key: True)
+
+
+def _keep_key(keys: Path, purpose: str, folder: Path, wanted: Callable[[SigningKey], bool]) -> None:
+    """Both halves of the first of a purpose's keys that is wanted: a story may have replaced one. Raises OSError."""
+    for source in sorted(keys.glob(f"{purpose}*.jwk")):
+        if source.name.endswith(".pub.jwk"):
+            continue
+        private = load_private(parse_object(source.read_bytes(), source.name), source.name)
+        if wanted(private):
+            shutil.copy(source, folder / f"{purpose}.jwk")
+            (folder / f"{purpose}.pub.jwk").write_bytes(canonical(private.verify_key.jwk()))
+            return
+    raise OSError(f"no {purpose} key in {keys} made what is kept")
 
 
 def keep_logs(demo: Demo, folder: Path) -> None:
