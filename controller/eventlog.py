@@ -36,13 +36,14 @@ from controller.log_rows import (
     AFTER,
     BEGINNING,
     INSERT,
+    NOBODY,
     SCHEMA,
     Acknowledged,
-    Ids,
     LogEnd,
     Row,
     batch_of,
     chained,
+    in_memory,
     renumbered,
 )
 
@@ -92,7 +93,7 @@ class EventLog:
     @classmethod
     def in_memory(cls, door: str, entropy: Callable[[int], bytes]) -> Self:
         """A log for a unit whose disk cannot be used: the door decides, and what it records goes to the agent."""
-        log = cls.attach(_memory(), door, entropy)
+        log = cls.attach(in_memory(), door, entropy)
         log.volatile = True
         return log
 
@@ -139,13 +140,13 @@ class EventLog:
         A kept value of None forgets the name. On return everything is durable, unless `may_hold` and the disk failed:
         then it is `held`. Raises StorageFault when it may not or cannot (1,000 at most) be held; nothing of it
         happened then."""
-        events: list[Event] = []
-        openings: list[Ids] = []
-        for draft in drafts:
-            opening = self._opening(draft)
-            events.append(self._event(draft, opening, self.end.seq + 1 + len(events), at_ms, clock))
-            openings.append((opening.nonce, opening.grant, opening.credential) if opening else (None, None, None))
-        rows, end = chained(events, openings, self.end)
+        openings = [(draft, self._opening(draft)) for draft in drafts]
+        ids = [(each.nonce, each.grant, each.credential) if each else NOBODY for _, each in openings]
+        events = [
+            self._event(draft, opening, self.end.seq + 1 + place, at_ms, clock)
+            for place, (draft, opening) in enumerate(openings)
+        ]
+        rows, end = chained(events, ids, self.end)
         self._write_or_hold(rows, kept, may_hold)
         self.end = end
         return events
@@ -211,17 +212,18 @@ class EventLog:
         return newer and self.hash_of(receipt.seq) != receipt.hash
 
     def start_over(self, receipt: Receipt, at_ms: int, clock: ClockState) -> list[Event]:
-        """Go on under a new log id: first a `loss` that names the break, then again every record that the hub cannot
-        have. Those written since the last start that no receipt has confirmed; all that are left when the hub has
-        fallen back behind them; without any restart in between, what is not acknowledged: somebody else writes this
-        log. Raises StorageFault."""
+        """Go on under a new log id: first a `loss` that names the break, then what the hub may not have. That is what
+        was written since the first start that no receipt has confirmed; where there was none, what is not acknowledged;
+        all that is left when the hub has fallen back behind it. Raises StorageFault."""
         kept = self.kept()
         pruned = kept.get("pruned_seq", 0)
         first = self._unconfirmed if self._unconfirmed is not None else self.acknowledged.seq + 1
         if receipt.seq < pruned:
             first = pruned + 1
         again = self._rows(first - 1)
-        detail: dict[str, DetailValue] = {"last": first - 1, "hub_last": receipt.seq}
+        # The hub has more: an old card, or one that forgot. It has other records: two units write under one name.
+        how = "ahead" if receipt.seq > self.end.seq else "fork"
+        detail: dict[str, DetailValue] = {"last": first - 1, "hub_last": receipt.seq, "hub": how}
         return self._begin_again(
             Draft("loss", "log_contradicted", detail=detail), again, first, receipt.number, at_ms, clock
         )
@@ -258,7 +260,7 @@ class EventLog:
         loss = replace(loss, detail={"old_log": old_log, **loss.detail})
         events, ids = renumbered(again, self.log, 2)
         events.insert(0, self._event(loss, None, 1, at_ms, clock))
-        rows, end = chained(events, [(None, None, None), *ids], BEGINNING)
+        rows, end = chained(events, [NOBODY, *ids], BEGINNING)
         try:
             with self._transaction():
                 self._db.execute("DELETE FROM record WHERE log = ? AND seq >= ?", (old_log, first))
@@ -278,7 +280,7 @@ class EventLog:
         """What is on disk cannot be read any more: begin again in memory with a `loss` and what is held. `kept` is all
         there is to keep. Raises StorageFault when there is no memory either."""
         lost = Draft("loss", "log_unreadable", detail={"last": self.end.seq - len(self._held)})
-        self._db, self.volatile = _memory(), True
+        self._db, self.volatile = in_memory(), True
         return self._begin_again(lost, self._held, self.end.seq + 1, self.acknowledged.number, at_ms, clock, kept)
 
     def move_to(self, disk: EventLog) -> None:
@@ -393,9 +395,3 @@ class EventLog:
                     self._db.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise StorageFault(str(error)) from error
-
-
-def _memory() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.executescript(SCHEMA)
-    return connection

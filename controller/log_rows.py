@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from controller.formats.jwk import Signer
 
 Ids = tuple[str | None, str | None, str | None]
 """Nonce, grant id and credential id, where the event names somebody."""
+
+NOBODY: Ids = (None, None, None)
 
 Row = tuple[int, int, bytes, str, str | None, str | None, str | None]
 """Number, UTC milliseconds, canonical bytes, hash, and the ids."""
@@ -87,6 +90,13 @@ def batch_of(door: str, log: str, previous: str, rows: Sequence[Row], signer: Si
     statement = Statement(door=door, log=log, first=first[0], prev=previous, last=last[0], hash=last[3])
     envelope = parse_object(seal(canonical(statement), STATEMENT_TYP, signer), "statement")
     return canonical(Batch(statement=SealedStatement(**envelope), records=tuple(_record(row) for row in rows)))
+
+
+def in_memory() -> sqlite3.Connection:
+    """The same tables where there is no disk."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.executescript(SCHEMA)
+    return connection
 
 
 def _moved(event: Event, log: str, seq: int) -> Event:

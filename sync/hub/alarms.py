@@ -2,7 +2,8 @@
 
 `alarm.duress`: somebody with a staff code opened a door under threat. The door looks and sounds as ever; the alarm goes
 where the person at the door cannot see it: into the feed, to webhooks, on the list of exceptions. It names door and
-grant, not the person; who that is the reservation system knows.
+grant, not the person; who that is the reservation system knows. On that list stand also a log that forked, a pass that
+nobody issued, a certificate that was renewed twice.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from controller.formats.event import Event
 from sync.hub import store
 from sync.hub.collector import ReadRecord
 from sync.hub.hub_events import HubEvent, tell
+from sync.hub.log_tables import IncidentRow
 from sync.hub.models import Room
 
 SHOWN_S = 86_400
 """So long an alarm stays on the list of exceptions."""
 
+INCIDENTS = frozenset({"fork", "forged_pass", "clone_suspected"})
+"""What the link or enrolment found about a door that a person has to look into; `alarm.fork` and so on."""
+
 
 @dataclass(frozen=True)
 class Alarm:
-    """`at` is when the hub heard, UTC seconds; `grant` whose code it was, while that is kept."""
+    """`at` is when the hub heard (last), UTC seconds; `grant` whose code it was, where it was anybody's."""
 
     type: str
     door: str
@@ -46,10 +51,13 @@ def is_duress(event: Event) -> bool:
 
 
 def recent(session: Session, service: str, now: int) -> list[Alarm]:
-    """The alarms of a service's doors within a day, newest first."""
+    """The alarms of a service's doors within a day, newest first, and the incidents of all doors."""
     query = select(HubEvent).where(HubEvent.type == "alarm.duress", HubEvent.service == service)
     query = query.where(HubEvent.at > now - SHOWN_S).order_by(HubEvent.cursor.desc())
-    return [Alarm(each.type, each.door or "", each.at, each.grant) for each in session.scalars(query)]
+    told = [Alarm(each.type, each.door or "", each.at, each.grant) for each in session.scalars(query)]
+    found = select(IncidentRow).where(IncidentRow.code.in_(INCIDENTS), IncidentRow.last_at > now - SHOWN_S)
+    told += [Alarm(f"alarm.{each.code}", each.door, each.last_at, None) for each in session.scalars(found)]
+    return sorted(told, key=lambda alarm: -alarm.at)
 
 
 def _tell(session: Session, door: str, record: ReadRecord, now: int) -> None:

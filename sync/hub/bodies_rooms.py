@@ -120,7 +120,9 @@ class LateAnswer(BaseModel):
 
 
 class AlarmAnswer(BaseModel):
-    """An alarm of the last day, by when the hub heard of it. `grant` is whose code it was, while that is known."""
+    """An alarm of the last day, by when the hub heard of it: `alarm.duress`, `alarm.fork` (two histories of one log: a
+    copied or old card), `alarm.forged_pass`, `alarm.clone_suspected`. `grant` is whose code it was, where it was
+    anybody's."""
 
     type: Annotated[str, Field(examples=["alarm.duress"])]
     door: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.decide import Installed
-from controller.door_events import Record, Release, Show
+from controller.door_events import Effect, Record, Release, Show
 from controller.eventlog import EventLog
 from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
@@ -23,6 +23,7 @@ from sync.hub.log_store import LogStore
 from sync.hub.service import Service
 from tests.controller.worlds import Bench, records
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, wish
+from tests.sync.hub.door_log import DoorLog
 
 FACILITY = Caller("desk", "culture", None, frozenset({"facility"}))
 SPORT = Caller("club", "sport", None, frozenset({"facility", "reservations"}))
@@ -98,7 +99,7 @@ def test_it_goes_with_the_pin_it_belongs_to(service: Service, list_of):
 # ---- at the door, and back
 
 
-def at_the_door(list_of, pin: str) -> tuple[Bench, list[object]]:
+def at_the_door(list_of, pin: str) -> tuple[Bench, list[Effect]]:
     bench = Bench(Installed(list_of(DOOR), "ab" * 32), start_s=NOW)
     return bench, bench.keys(pin)
 
@@ -122,7 +123,7 @@ def test_the_door_opens_as_ever_and_the_record_says_it(service: Service, list_of
     (usual,), (threat,) = pins(put(service))
     (_, as_ever), (_, threatened) = at_the_door(list_of, str(usual.pin)), at_the_door(list_of, str(threat.pin))
 
-    def seen(effects: list[object]) -> list[object]:
+    def seen(effects: list[Effect]) -> list[Effect]:
         return [each for each in effects if isinstance(each, Release | Show)]
 
     assert seen(as_ever) == seen(threatened)
@@ -143,6 +144,18 @@ def test_the_hub_raises_the_alarm_once(service: Service, sessions: Sessions, lis
     assert service.alarms(FACILITY, NOW + 2 * DAY) == []
     assert service.alarms(SPORT, NOW) == []
     assert not [each for each in feed.after(SPORT, 0, 500) if each.type == "alarm.duress"]
+
+
+def test_a_log_that_forks_is_on_the_list(service: Service, sessions: Sessions):
+    one, other = DoorLog(door=DOOR, signing=KEY), DoorLog(door=DOOR, signing=KEY)
+    one.add(2)
+    other.add(2, note="elsewhere")
+    store = LogStore(sessions)
+    for log in (one, other):
+        store.store([read_batch(log.batch(1, 2), DOOR, KEY.verify_key)], NOW)
+    assert [(each.type, each.door) for each in service.alarms(FACILITY, NOW)] == [("alarm.fork", DOOR)]
+    assert service.alarms(SPORT, NOW) == [], "somebody else's door"
+    assert service.alarms(FACILITY, NOW + 2 * DAY) == []
 
 
 def test_an_everyday_pin_raises_none(service: Service, sessions: Sessions, list_of, tmp_path: Path):

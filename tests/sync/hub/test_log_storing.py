@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from controller.draft import Draft
 from controller.eventlog import EventLog, StorageFault
 from controller.formats.encoding import canonical
-from controller.formats.event import Event, Place, parse_event
+from controller.formats.event import Event, Place, Receipt, parse_event
 from controller.formats.incident import incident_number
 from controller.formats.jwk import make_key
 from sync.hub.audit import verify
@@ -117,6 +117,69 @@ def test_a_refusal_is_found_by_the_number_that_was_shown(store: LogStore):
         assert (found.log, found.event.reason) == (OTHER_LOG, "too_early")
     put(store, old)
     assert len(store.by_incident(incident_number(DOOR, old.log, 1))) == 1
+
+
+# ---- forks and clones
+
+
+class Copied:
+    """A card with six records, of which the hub has receipted the first two, and a copy of it."""
+
+    def __init__(self, folder: Path, store: LogStore) -> None:
+        self.store = store
+        self._count = 0
+        path, copy = folder / "log.db", folder / "copy.db"
+        self.log = EventLog.open(path, DOOR, self._entropy)
+        self.happens(self.log, 2)
+        assert self.log.acknowledge(self.deliver(self.log), BEGIN_S)
+        self.happens(self.log, 4)
+        self.log.checkpoint()
+        shutil.copy(path, copy)
+        self.copy = EventLog.open(copy, DOOR, self._entropy)
+
+    def happens(self, log: EventLog, count: int) -> None:
+        for _ in range(count):
+            self._count += 1
+            log.append([Draft("opened", detail={"n": self._count})], {}, BEGIN_S * 1000, "synced", may_hold=False)
+
+    def deliver(self, log: EventLog) -> Receipt:
+        found = log.batch(log.acknowledged.seq, KEY)
+        assert found is not None
+        return self.store.store([read_batch(found[1], DOOR, KEY.verify_key)], BEGIN_S)[0].receipt
+
+    def _entropy(self, size: int) -> bytes:
+        self._drawn = getattr(self, "_drawn", 0) + 1
+        return self._drawn.to_bytes(size)
+
+
+def test_a_copied_card_is_a_fork(store: LogStore, tmp_path: Path):
+    """Two units write under one name. Both histories are kept, and each happening counts once."""
+    both = Copied(tmp_path, store)
+    both.happens(both.log, 2)
+    assert both.log.acknowledge(both.deliver(both.log), BEGIN_S)
+    both.happens(both.copy, 3)
+    receipt = both.deliver(both.copy)
+    assert [each.code for each in store.incidents(DOOR)] == ["fork"]
+    assert not both.copy.acknowledge(receipt, BEGIN_S)
+    assert both.copy.contradicted_by(receipt)
+    loss = both.copy.start_over(receipt, BEGIN_S * 1000, "synced")[0]
+    assert (loss.reason, loss.detail["hub"]) == ("log_contradicted", "fork")
+    assert both.copy.acknowledge(both.deliver(both.copy), BEGIN_S)
+    told = [each.event.detail.get("n") for each in store.after(0, 99, None)]
+    assert sorted(n for n in told if n is not None) == list(range(1, 12))
+
+
+def test_an_old_card_put_back_hears_of_more_than_it_has(store: LogStore, tmp_path: Path):
+    both = Copied(tmp_path, store)
+    both.happens(both.log, 5)
+    ahead = both.deliver(both.log)
+    assert ahead.seq > both.copy.end.seq
+    assert both.copy.contradicted_by(ahead)
+    loss = both.copy.start_over(ahead, BEGIN_S * 1000, "synced")[0]
+    assert (loss.reason, loss.detail["hub"]) == ("log_contradicted", "ahead")
+    assert both.copy.acknowledge(both.deliver(both.copy), BEGIN_S)
+    told = [each.event.detail.get("n") for each in store.after(0, 99, None)]
+    assert sorted(n for n in told if n is not None) == list(range(1, 12))
 
 
 # ---- a door and its hub, through everything that makes a log begin again
