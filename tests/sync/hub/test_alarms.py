@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ KEY = make_key()
 DOOR = "a-1"
 
 
-def put(service: Service, kind: str = "facility", ref: str = "S-1", **changes: object) -> Answer:
+def put(service: Service, kind: str = "facility", ref: str = "S-1", **changes: Any) -> Answer:
     staff = wish(rooms=(ROOM_A,), kind=kind, start=NOW - HOUR, until=NOW + 100 * DAY, **changes)
     answer, _ = service.put("booking", ref, staff, NOW)
     return answer
