@@ -27,11 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.formats.code_list import TYP as LIST_TYP
@@ -51,10 +46,10 @@ from sync.hub.door_readers import DoorReaders
 from sync.hub.forged_passes import passes_in
 from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
+from sync.hub.mqtt import Client, Message, Reason, connect_properties, new_client, tls_of
 from sync.hub.trust_shelf import TRUST, TrustShelf
 from sync.topics import HUB_SUBSCRIPTIONS, split, topic
 
-AUTHORITIES, CERTIFICATE, PRIVATE_KEY = "ca.pem", "hub.pem", "hub.key"
 KEEPALIVE_S = 30
 # What doors publish while the hub restarts waits this long at the broker.
 SESSION_EXPIRY_S = 3600
@@ -164,14 +159,15 @@ class HubLink:
         self._session = 0
         self._stopping = threading.Event()
         self._worker = threading.Thread(target=self._work, name="hub-link")
-        self._client = self._new_client(name, _tls(settings.folders.tls))
+        self._client = self._new_client(name, tls_of(settings.folders.tls))
 
     def start(self) -> None:
         """Start connecting; returns at once and keeps trying."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        properties.MaximumPacketSize = LIMITS.sealed_batch_bytes + 4096
+        properties = connect_properties(
+            SessionExpiryInterval=SESSION_EXPIRY_S,
+            ReceiveMaximum=RECEIVE_MAXIMUM,
+            MaximumPacketSize=LIMITS.sealed_batch_bytes + 4096,
+        )
         self._client.connect_async(
             self._address.host, self._address.port, keepalive=KEEPALIVE_S, clean_start=False, properties=properties
         )
@@ -216,10 +212,7 @@ class HubLink:
     # --- paho's thread ---
 
     def _new_client(self, name: str, tls: ssl.SSLContext) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
-        )
-        client.tls_set_context(tls)
+        client = new_client(name, tls, manual_ack=True)
         client.reconnect_delay_set(min_delay=1, max_delay=60)
         client.max_inflight_messages_set(INFLIGHT)
         client.max_queued_messages_set(QUEUED)
@@ -228,9 +221,7 @@ class HubLink:
         client.on_message = self._on_message
         return client
 
-    def _on_connect(
-        self, client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
-    ) -> None:
+    def _on_connect(self, client: Client, _data: object, _flags: object, reason: Reason, _properties: object) -> None:
         if reason.is_failure:
             log.error("the broker refuses the hub: %s", reason)
             return
@@ -243,11 +234,11 @@ class HubLink:
         client.unsubscribe(STATES)
 
     def _on_disconnect(
-        self, _client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+        self, _client: Client, _data: object, _flags: object, reason: Reason, _properties: object
     ) -> None:
         log.warning("disconnected from the broker: %s", reason)
 
-    def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+    def _on_message(self, client: Client, _data: object, message: Message) -> None:
         door_and_leaf = split(message.topic)
         # Doors publish at QoS 1. Anything less has no place in the broker's window, so nothing would bound the queue.
         if message.qos != 1:
@@ -404,14 +395,3 @@ class HubLink:
     def _publish_receipt(self, receipt: Receipt) -> None:
         sealed = seal(canonical(receipt), RECEIPT_TYP, self._keys.receipt_key)
         self.publish(topic(receipt.door, "receipt"), sealed, retain=True)
-
-
-def _tls(folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(folder / CERTIFICATE, folder / PRIVATE_KEY)
-        context.load_verify_locations(folder / AUTHORITIES)
-    except OSError as error:
-        raise Refused("bad_settings", "[folders] tls", f"{folder}: {error}") from None
-    return context

@@ -23,14 +23,12 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy import select
 
 from sync.hub.ca import CRL, HUB, Authority
 from sync.hub.database import Sessions, reading
 from sync.hub.enrol_models import DoorCertificate, ShutDoor
+from sync.hub.mqtt import Client, Reason, new_client
 from sync.topics import DOWN, ROOT, UP, topic
 
 ACL = "zaalsleutel.acl"
@@ -106,12 +104,9 @@ def shut_out(folder: Path, host: str, port: int, door: str, now: datetime) -> bo
     rules are in force. False when it does not, or cannot be reached. Raises Refused for a folder without authority."""
     certificate, private = Authority.load(folder).client(door, now, days=1)
     heard: queue.SimpleQueue[int] = queue.SimpleQueue()
-    client = Client(
-        CallbackAPIVersion.VERSION2, client_id=door, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
-    )
-    client.tls_set_context(_context(folder, certificate, private))
+    client = new_client(door, _context(folder, certificate, private), reconnect=False)
 
-    def published(_client: Client, _data: object, _mid: int, reason: ReasonCode, _properties: object) -> None:
+    def published(_client: Client, _data: object, _mid: int, reason: Reason, _properties: object) -> None:
         heard.put(int(reason.value))
 
     client.on_publish = published
