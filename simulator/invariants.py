@@ -52,6 +52,7 @@ class Seen:
     numbers: dict[str, int] = field(default_factory=dict)
     reachable_turns: int = 0
     tries: int | None = None
+    tries_ms: int = 0
     life: int = 0
     pulses: int = 0
     attended_until_ms: int = -1
@@ -76,6 +77,7 @@ class Seen:
 
 RIGHT_MS = 60_000
 HOUR_MS = 3_600_000
+STEPS_A_MINUTE = 20_000
 DAY_MS = 24 * HOUR_MS
 # Six digits that stand alone: inside a timestamp or base64 they are chance.
 LOOKS_LIKE_PIN = re.compile(rb"(?<![0-9A-Za-z_-])[0-9]{6}(?![0-9A-Za-z_-])")
@@ -128,10 +130,12 @@ def tries_not_refilled(world: World, door: SimulatedDoor, seen: Seen) -> str | N
     """A reboot or a power cut gives no PIN try back."""
     if door.performer is None:
         return None
-    left = door.performer.door.tries_left(door.performer.now())
+    core = door.performer.door
+    left = core.tries_left(door.performer.now())
     before, life = seen.tries, seen.life
-    seen.tries, seen.life = left, door.life
-    gained = before is not None and life != door.life and left > before
+    by_time = 1 + (world.now_ms - seen.tries_ms) // (core.policy.pin_refill_s * 1000)
+    seen.tries, seen.tries_ms, seen.life = left, world.now_ms, door.life
+    gained = before is not None and life != door.life and left > before + by_time
     return f"{left} tries after a restart, {before} before" if gained and not seen.doubtful else None
 
 
@@ -177,10 +181,16 @@ def unlocked_ends(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
 
 
 def floor_is_past(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
-    """While the clock is trusted, the floor is two minutes ago or longer."""
-    now = door.performer.now() if door.performer is not None else None
-    ahead = now is not None and now.trusted and now.floor_s > max(0, now.utc_s - 120)
-    return "the floor has not passed yet" if ahead else None
+    """The floor is a time that has passed: two minutes ago while the clock is trusted, and what is written down never
+    later than now, while the hub's clock has never been wrong."""
+    if door.performer is None or door.unit is None:
+        return None
+    now = door.performer.now()
+    if now.trusted and now.floor_s > max(0, now.utc_s - 120):
+        return "the floor has not passed yet"
+    kept_s = door.unit.clock.kept_floor_s(now.mono_ms)
+    ahead = kept_s * 1000 > world.now_ms and not world.weather.hub_clock_touched
+    return f"the floor that is kept is {kept_s - world.now_ms // 1000} s ahead" if ahead else None
 
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -326,6 +336,11 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
     return f"clock {now.clock}, {(now.utc_ms - world.now_ms) // 1000} s off, {quiet_ms // 60_000} min after"
 
 
+def rests(world: World) -> str | None:
+    """No loop spins: a minute of the world never takes more than 20,000 steps."""
+    return f"{world.minute[1]} steps in a minute" if world.minute[1] > STEPS_A_MINUTE else None
+
+
 def linked_clock_is_right(world: World, door: SimulatedDoor) -> str | None:
     """A trusted clock of a door that has been linked for half an hour is right within five minutes, while the hub's
     clock has never been wrong and none of the door's own sources was a day off lately."""
@@ -381,6 +396,7 @@ ELSEWHERE: tuple[Callable[..., str | None], ...] = (
     opening_recorded,
     good_clock_is_believed,
     wrong_hub_clock_passes,
+    rests,
     linked_clock_is_right,
     comes_back,
     records_arrive,

@@ -20,7 +20,7 @@ from simulator.simulated_hub import Reservation, SimulatedHub
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-SLOTS_H = (9, 13, 18)  # when bookings start; each lasts two or three hours
+SLOTS_H = (9, 11, 18)  # when bookings start; the first may end when the second begins
 JUNK_QRS = (
     "BCD\n002\n1\nSCT\nGEBABEBB\nGemeente\nBE72000000001616\nEUR12.50",
     "https://example.org/reservatie",
@@ -43,11 +43,16 @@ class People:
     now_ms: Callable[[], int]
     margin_s: int
     visits: int = 0
+    _quiet_until_ms: int = 0
     _count: int = 0
 
     def plan_day(self, midnight_ms: int) -> None:
         """Book the coming days and send today's people on their way. `midnight_ms` is the start of today."""
+        if self._luck(0.05):
+            self._quiet_until_ms = midnight_ms + 4 * DAY_MS
         for ways in self.hub.rooms:
+            if midnight_ms < self._quiet_until_ms:
+                continue  # days on which nobody books or comes: lists stay as they are
             for hour in SLOTS_H:
                 if self._luck(0.45):
                     self._book(ways.id, midnight_ms, hour)
@@ -56,8 +61,8 @@ class People:
                 self.at(midnight_ms + self._between(0, DAY_MS), partial(self._guess, ways.doors[0]))
             if self._luck(0.5):
                 self.at(midnight_ms + self._between(0, DAY_MS), partial(self._junk, ways.doors[0]))
-            if self._luck(0.03):
-                self._lock_down(ways.doors[0], midnight_ms + self._between(6 * HOUR_MS, 20 * HOUR_MS))
+            if self._luck(0.15):
+                self._lock_down(ways.doors[0], midnight_ms + self._between(6 * HOUR_MS, 18 * HOUR_MS))
 
     # ---- bookings
 
@@ -112,7 +117,7 @@ class People:
 
     def _lock_down(self, door: str, from_ms: int) -> None:
         self.at(from_ms, lambda: self.hub.lock_down(door, True))
-        self.at(from_ms + self._between(1, 4) * HOUR_MS, lambda: self.hub.lock_down(door, False))
+        self.at(from_ms + self._between(2, 12) * HOUR_MS, lambda: self.hub.lock_down(door, False))
 
     # ---- at the door
 

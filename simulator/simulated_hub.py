@@ -198,6 +198,10 @@ class SimulatedHub:
         reservation.booked = booked
         self._renew(self._doors_of(reservation.room))
 
+    def make_again(self, door: str) -> None:
+        """A door's list once more, under a new number."""
+        self._renew([self.store.doors[door]], daily=True)
+
     def lock_down(self, door: str, on: bool) -> None:
         """Let nobody in at a door, or let things be as usual again."""
         known = self.store.doors[door]

@@ -10,6 +10,7 @@
 | `restore` | the hub goes on from a backup some hours old |
 | `ntp` | a door's NTP is gone, or tells 1970, an hour or a year off |
 | `rtc` | a door's clock chip is dead or off |
+| `no_clock` | the power goes, and comes back to a door without NTP, clock chip or network, for hours |
 | `hub_clock` | the hub's own clock is wrong for a while |
 | `disk_full` | nothing can be written, for up to an hour |
 | `disk_lies` | syncs are lies until the next power cut |
@@ -61,8 +62,8 @@ class Weather:
         if self.hub.ceremony.due(midnight_ms // 1000):
             self.at(midnight_ms, self.hub.rotate_list_key)
         for door in self.doors.values():
-            for fault in (self.power, self.kill, self.cable, self.ntp, self.rtc, self.disk_full, self.disk_lies,
-                          self.log_broken, self.flood, self.chatter, self.intruder):  # fmt: skip
+            for fault in (self.power, self.kill, self.cable, self.ntp, self.rtc, self.no_clock, self.disk_full,
+                          self.disk_lies, self.log_broken, self.flood, self.chatter, self.intruder):  # fmt: skip
                 self._draw(midnight_ms, partial(fault, door))
         for general in (self.broker_trouble, self.hub_away, self.hub_restored, self.hub_clock, self.rotation):
             self._draw(midnight_ms, general)
@@ -75,9 +76,14 @@ class Weather:
 
     def power(self, door: SimulatedDoor) -> None:
         self._note("power")
-        if self.chance.random() < 0.3:
+        luck = self.chance.random()
+        if luck < 0.3:
             door.power_off()
             self.at(self.now_ms() + self._between(1_000, 20 * MINUTE_MS), door.power_on)
+        elif luck < 0.6:
+            # In the middle of taking a list: the moments that a door has fewest of.
+            door.disk.fuse.light(self._between(0, 8))
+            self.hub.make_again(door.id)
         else:
             door.disk.fuse.light(self._between(0, 60))
 
@@ -98,6 +104,21 @@ class Weather:
         self._note("ntp")
         door.clocks.set_ntp(None if self.chance.random() < 0.5 else self._pick_offset())
         self.at(self.now_ms() + self._mostly_short(MINUTE_MS, 8 * HOUR_MS), lambda: door.clocks.set_ntp(0))
+
+    def no_clock(self, door: SimulatedDoor) -> None:
+        self._note("no_clock")
+        door.power_off()
+        door.clocks.set_ntp(None)
+        door.clocks.set_rtc(None)
+        self.broker.cut_cable(door.id)
+
+        def back() -> None:
+            self.broker.mend_cable(door.id)
+            door.clocks.set_ntp(0)
+            door.clocks.set_rtc(0)
+
+        self.at(self.now_ms() + MINUTE_MS, door.power_on)
+        self.at(self.now_ms() + self._mostly_short(HOUR_MS, DAY_MS), back)
 
     def rtc(self, door: SimulatedDoor) -> None:
         self._note("rtc")

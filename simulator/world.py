@@ -104,6 +104,7 @@ class World:
         self._seed = seed
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
+        self.minute = (0, 0)  # the minute it is, and the steps it took so far
         self._hub_off_ms = 0
         self._hub_wrong_since_ms = 0
         self.hub_clock_wrong = (0, 0)  # for how long it was wrong, and since when it is right
@@ -144,6 +145,9 @@ class World:
         while self._queue and self._queue[0][0] <= end_ms:
             self.now_ms, _, call = heapq.heappop(self._queue)
             self.report.steps += 1
+            minute = self.now_ms // 60_000
+            self.minute = (minute, self.minute[1] + 1 if minute == self.minute[0] else 1)
+            self._must("rests", invariants.rests(self))
             call()
             self._check_touched()
         self.now_ms = end_ms
