@@ -2,10 +2,10 @@
 
 import pytest
 
-from controller.display.catalogue import LANGUAGES
+from controller.display.catalogue import GUIDE_STEPS, LANGUAGES, catalogues
 from controller.display.keyed_language import CHOICE_MS
 from controller.display.screen import AFTER_MS, TURN_MS, Composer, Screen
-from controller.formats.messages import PublicState
+from controller.formats.messages import Guide, PublicState
 from tests.controller.display import snapshots
 from tests.controller.display.states import LEAVE, NOON_S, public, refused
 
@@ -160,3 +160,18 @@ def test_two_equal_answers_are_heard_twice():
 
 def test_an_unknown_time_zone_does_not_take_the_screen_away():
     assert "Open vanaf 11:00." in told(screen(refused("too_early", opens_at=NOON_S + 3600, time_zone="Mars/Olympus")))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("step", sorted(GUIDE_STEPS))
+def test_whoever_brings_the_door_into_service_is_told_each_step(language, step):
+    guide = Guide(step=step, kind="number", left="7#", typed="105", place=3, of=17)
+    composer = Composer()
+    composer.heard(public(languages=(language,), guide=guide, shown="fault", digits=3), 0)
+    told = composer.screen(0)
+    words = catalogues()[language].guide[step]
+    assert [line.text for line in told.headings] == [words.title]
+    # A hyphen is one at which no line is broken.
+    assert told.body[0].text.replace("\u2011", "-") == words.hint and told.body[-1].text == "105"
+    assert "7 #" in told.body[1].text and "3" in told.footer[0].text and "17" in told.footer[0].text
+    assert told.dots == 0
