@@ -2,8 +2,8 @@
 
 A hobby controller keeps a list of people and their PINs and goes through it at each entry; a ticket scanner asks a
 database per scan. Both compare the PIN itself or a plain hash of it, which a stolen card gives away; the door derives a
-verifier on purpose slowly, once per entry, and then decides in a dictionary. The code typed is the last of the list. The
-budget says that the derivation is all that our door may cost more.
+verifier on purpose slowly, once per entry, and then decides in a dictionary. The code typed is the last of the list.
+The budget says that the derivation is all that our door may cost more.
 """
 
 from __future__ import annotations
