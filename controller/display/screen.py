@@ -126,11 +126,19 @@ class Composer:
         self._heard_ms = 0
         self._answered: PublicState | None = None
         self._answered_ms = 0
+        self._ended_at: int | None = None
         self._languages: tuple[Language, ...] = ("nl",)
         self._keyed = KeyedLanguage()
 
     def heard(self, public: PublicState | None, now_ms: int) -> None:
         """The controller's newest word; None when it cannot be heard any more."""
+        if public is not None and public.shown in {"refused", "wait"}:
+            if public.digits:
+                self._ended_at = public.shown_at
+            if (
+                public.shown_at == self._ended_at
+            ):  # whoever types again has read it: it is neither shown nor heard twice
+                public = msgspec.structs.replace(public, shown="idle", reason=None)
         self._public, self._heard_ms = public, now_ms
         if public is None:
             self._answered = None

@@ -55,6 +55,17 @@ def test_the_next_person_does_not_see_the_help_of_the_one_before():
     assert composer.screen(8_000).state == "idle"
 
 
+def test_a_refusal_is_over_with_the_next_key_and_does_not_come_back():
+    composer = Composer()
+    composer.heard(refused("unknown_code"), 0)
+    composer.heard(refused("unknown_code", digits=1), 1_000)
+    assert composer.screen(1_000).state == "typing"
+    composer.heard(refused("unknown_code"), 2_000)  # cleared again, and the controller still shows its answer
+    assert composer.screen(2_000).state == "idle"
+    composer.heard(refused("too_late", shown_at=NOON_S + 3), 3_000)
+    assert composer.screen(3_000).state == "refused"
+
+
 def test_how_to_leave_is_told_after_signing_out_in_every_language_in_turn():
     composer = Composer()
     composer.heard(public(languages=LANGUAGES, shown="granted", reason="signed_out", shown_at=NOON_S), 0)
