@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -274,12 +275,13 @@ class HubLink:
             log.exception("a turn failed; its doors will send again")
 
     def _attempt_due(self) -> None:
-        try:
-            self._follow_trust()
-            self._service.due(int(self._clock()))
-            self._commands.due(int(self._clock()))
-        except Exception:
-            log.exception("what was due failed; it stays due")
+        now = int(self._clock())
+        # One that cannot be done (a key file that cannot be read) does not keep the others waiting.
+        for step in (self._follow_trust, partial(self._service.due, now), partial(self._commands.due, now)):
+            try:
+                step()
+            except Exception:
+                log.exception("what was due failed; it stays due")
 
     def _take(self, wait_s: float) -> list[_Arrived]:
         """What has arrived, waiting at most `wait_s` for the first message."""
