@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.formats.errors import Refused
+from simulator.town_cli import town
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 WITHOUT_DEMO = "Whole worlds, without a demo"
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=WITHOUT_DEMO)(run)
     app.command(rich_help_panel=WITHOUT_DEMO)(play)
     app.command(rich_help_panel=WITHOUT_DEMO)(campaign)
+    app.command(rich_help_panel=WITHOUT_DEMO)(town)
 
 
 def run(
