@@ -11,10 +11,20 @@ TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 def memory_of(pid: int) -> float:
     """The proportional share (PSS) of a process, in bytes: what several processes share counts once in their sum."""
+    return _rollup(pid, "Pss")
+
+
+def own_memory_of(pid: int) -> float:
+    """What a process holds of its own (anonymous pages), in bytes. Unlike its share it does not move when another
+    program that uses the same libraries ends."""
+    return _rollup(pid, "Anonymous")
+
+
+def _rollup(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{name}:"):
             return float(line.split()[1]) * 1024
-    raise OSError(f"process {pid} has no proportional share")
+    raise OSError(f"process {pid} has no memory")
 
 
 def processor_s(pid: int) -> float:

@@ -9,10 +9,10 @@ in turn, in, exit button, out), a code that no longer opens, a cut cable, and te
 replaced by others; every sixth day somebody types a wrong PIN. Everything is a real process: broker, hub, controller,
 camera, agent and screen; the virtual hardware is not judged.
 
-What is watched: memory as the share of each process (PSS, so that shared libraries count once), its descriptors and
-threads; the bytes of the door's, the hub's and the broker's folders; and four latencies: the API's answer, the call
-until the door applied the list, the last key and the picture until the relay. One PIN derivation of our own after each
-visit tells how busy the machine was.
+What is watched: the memory each process holds of its own (shared libraries left out), its descriptors and threads; the
+bytes of the door's, the hub's and the broker's folders; and four latencies: the API's answer, the call until the door
+applied the list, the last key and the picture until the relay. One PIN derivation of our own after each visit tells how
+busy the machine was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from simulator.demo import Demo
 from simulator.demo_files import ROOM
 from simulator.flatness import Rule, Series
 from simulator.hub_client import applied, booking, code
-from simulator.resources import bytes_in, descriptors_of, memory_of, threads_of
+from simulator.resources import bytes_in, descriptors_of, own_memory_of, threads_of
 
 VISITS_A_DAY: Final = 12
 VISIT_EVERY_S: Final = 10.0
@@ -197,7 +197,7 @@ class Soak:
         values: dict[str, float] = {}
         for name, pid in self._demo.pids().items():
             if name in WATCHED:
-                values |= self._seen(f"{name} memory", "B", "memory", memory_of(pid))
+                values |= self._seen(f"{name} memory", "B", "memory", own_memory_of(pid))
                 values |= self._seen(f"{name} descriptors", "", "count", descriptors_of(pid))
                 values |= self._seen(f"{name} threads", "", "count", threads_of(pid))
         folders = self._demo.folders
