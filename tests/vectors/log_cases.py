@@ -84,8 +84,10 @@ def statements() -> dict[str, Any]:
     statement = sample_statement()
     payload = canonical(statement)
     envelope = seal(payload, event.STATEMENT_TYP, DOOR_KEY)
-    records = [{"event": json.loads(data)} for _, data, _, _ in chained()]
-    records[-1]["opening"] = msgspec.to_builtins(OPENING)
+    records = [
+        {"event": json.loads(data)} | ({} if made.who is None else {"opening": msgspec.to_builtins(OPENING)})
+        for made, data, _, _ in chained()
+    ]
     batch = canonical({"statement": json.loads(envelope), "records": records})
     backwards = canonical(msgspec.structs.replace(statement, first=statement.last + 1))
     bad = [
