@@ -230,8 +230,9 @@ class Verifier(Base):
 
 class Delivery(Base):
     """The first list of `door` that held the current revision of the grant; null while none did. `asked` counts how
-    often that changed, so that a list made from an earlier look does not count for it; `since` is when it last did. `held_before` tells that a list
-    with an earlier revision may still be at the door, `stale` that it was reported as late."""
+    often that changed, so that a list made from an earlier look does not count for it; `since` is when it last did.
+    `held_before` tells that a list with an earlier revision may still be at the door, `stale` that it was reported as
+    late."""
 
     __tablename__ = "deliveries"
     grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id"), primary_key=True)
