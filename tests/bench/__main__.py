@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.bench import bench_door, bench_fleet, bench_hub, bench_instead, bench_start
+from tests.bench import bench_booking, bench_door, bench_fleet, bench_hub, bench_instead, bench_qr, bench_start
 from tests.bench.measure import Missing, Result
 
 Measure = Callable[[Path, Progress], list[Result]]
@@ -26,10 +26,15 @@ MEASURES: Final[dict[str, Measure]] = {
     "install": bench_door.installing,
     "decide": bench_door.deciding,
     "instead": bench_instead.instead,
+    "qr": bench_qr.scenes,
+    "qr-photos": bench_qr.photos,
+    "camera": bench_qr.camera,
     "start": bench_start.starting,
     "memory": bench_start.memory,
     "collector": bench_hub.on_sqlite,
     "collector-postgresql": bench_hub.on_postgresql,
+    "bookings": bench_booking.on_sqlite,
+    "bookings-postgresql": bench_booking.on_postgresql,
     "fleet-200": bench_fleet.of_200,
     "fleet-2000": bench_fleet.of_2000,
 }
