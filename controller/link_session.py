@@ -127,8 +127,8 @@ class LinkSession:
     def _open_receipt(self, body: str) -> Receipt:
         if self.trust is None:
             raise Refused("unknown_key", "receipt", "this unit has no trust document")
-        # Also by a key that has outlived its date: a receipt tells the time, and a clock that was led astray is led back
-        # by nothing else. A stolen key is revoked.
+        # Also by a key that has outlived its date: a receipt tells the time, and a clock that was led astray is led
+        # back by nothing else. A stolen key is revoked.
         keys = self.trust.keys_for("receipt", self._door)
         opened = open_envelope(body.encode("utf-8"), RECEIPT_TYP, keys, max_bytes=LIMITS.receipt_bytes)
         receipt = parse_receipt(opened.payload)
