@@ -36,4 +36,4 @@ def test_the_list_described_is_the_list_shipped():
     page = (REPOSITORY / "docs" / "formats" / "README.md").read_text("utf-8")
     described = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert described is not None
-    assert described[1] == (REPOSITORY / "docs" / "examples" / "plain.json").read_text("utf-8")
+    assert described[1] == (REPOSITORY / "docs" / "formats" / "plain.json").read_text("utf-8")
