@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from controller.formats.code_list import CodeList
+from simulator.seen import Seen
 from simulator.simulated_door import SimulatedDoor
 from sync.hub.codes import slips
 
 if TYPE_CHECKING:
-    from simulator.invariants import Seen
     from simulator.simulated_hub import Reservation
     from simulator.world import World
 

@@ -29,8 +29,9 @@ from controller.formats.jwk import SigningKey, load_private
 from controller.formats.qr_pass import QrPass
 from simulator import invariants, list_invariants
 from simulator.cheap_crypto import cheap_crypto
-from simulator.invariants import Broken, Seen
+from simulator.invariants import Broken
 from simulator.people import DAY_MS, People
+from simulator.seen import Seen
 from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_disk import Fuse, SimulatedDisk
 from simulator.simulated_door import SimulatedDoor
