@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.formats.errors import Refused
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from hal.ports import Frame
 
 FILE_BYTES_MAX: Final = 64 << 20
+SEEN_THROUGH_PX_MAX: Final = 1 << 24
+"""A larger picture's transparency is not looked at: in colour it would take four times the memory, and it is a scan."""
 
 
 def load(path: Path) -> Frame:
@@ -30,11 +33,24 @@ def load(path: Path) -> Frame:
 
 
 def decode(data: bytes, where: str) -> Frame:
-    """The bytes of an image file as a grey picture. Raises Refused `not_an_image`."""
+    """The bytes of an image file as a grey picture, what is transparent as on white paper. Raises Refused
+    `not_an_image`."""
+    encoded = np.frombuffer(data, np.uint8)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        grey = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+        if grey is not None and grey.size <= SEEN_THROUGH_PX_MAX:
+            grey = _on_white(grey, cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
     except cv2.error:  # among others: more pixels than OpenCV's limit
-        picture = None
-    if picture is None:
+        grey = None
+    if grey is None:
         raise Refused("not_an_image", where, "not an image, or not one of a supported kind and size")
-    return picture.astype(np.uint8, copy=False)
+    return grey.astype(np.uint8, copy=False)
+
+
+def _on_white(grey: NDArray[Any], whole: NDArray[Any] | None) -> NDArray[Any]:
+    """The picture where it is opaque, white where it is not. QR codes are often saved as black on nothing, and what
+    lies under nothing is black too."""
+    if whole is None or whole.ndim != 3 or whole.shape[2] != 4 or whole.shape[:2] != grey.shape:
+        return grey
+    opaque = whole[:, :, 3].astype(np.float32) / np.iinfo(whole.dtype).max
+    return np.asarray(255 - opaque * (255 - grey.astype(np.float32)), np.uint8)

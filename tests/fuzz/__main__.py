@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 from importlib import import_module
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=10_000, help="how many inputs")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="repeats a run")
     given = parser.parse_args()
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # its remarks about bent files would come between ours
     console, began_s = Console(), monotonic()
     try:
         with Progress(console=console, transient=True) as progress:

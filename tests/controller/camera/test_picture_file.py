@@ -37,6 +37,19 @@ def test_colour_becomes_grey():
     assert reader.read(picture_file.decode(png(colour), "pass.png")) == [PASS]
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_black_on_nothing_is_black_on_white(depth):
+    drawn, most = code(), np.iinfo(depth).max
+    seen_through = np.zeros((*drawn.shape, 4), depth)
+    seen_through[:, :, 3] = np.where(drawn == 0, most, 0)
+    assert reader.read(picture_file.decode(cv2.imencode(".png", seen_through)[1].tobytes(), "pass.png")) == [PASS]
+
+
+def test_a_photograph_taken_sideways_or_in_a_mirror_is_read():
+    for seen in (np.rot90(PICTURE), PICTURE[:, ::-1], 255 - PICTURE):
+        assert reader.read(picture_file.decode(png(np.ascontiguousarray(seen, np.uint8)), "pass.png")) == [PASS]
+
+
 @pytest.mark.parametrize("name", ["missing.png", "", "a\0b.png"])
 def test_what_cannot_be_opened_is_unreadable(name, tmp_path):
     with pytest.raises(Refused) as refused:
