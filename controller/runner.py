@@ -95,8 +95,9 @@ class Runner:
         if now_ms >= self._reopen_ms:
             self._reopen_ms = now_ms + REOPEN_EVERY_MS
             self._reopen()
-        if self._hardware.signals.broken:
-            self._performer.feed(FaultChanged("light", True))
+        broken = self._hardware.signals.broken
+        if broken != ("light" in self._performer.door.faults):
+            self._performer.feed(FaultChanged("light", broken))
         self._performer.turn()
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ A lamp or buzzer that breaks is a fault and no more: the door goes on deciding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hal.errors import HardwareFault
@@ -20,32 +22,29 @@ SOUNDS: Final[dict[Signal, SoundName]] = {
 
 
 class Signals:
-    """See `hal.ports.Light`; with a sound beside it. `broken` tells that one of them cannot be driven any more;
-    `silenced` keeps the buzzer quiet, so that a fire alarm is heard."""
+    """See `hal.ports.Light`; with a sound beside it. `silenced` keeps the buzzer quiet, so that a fire alarm is
+    heard."""
 
     def __init__(self, light: Light | None, sound: Sound | None) -> None:
         self._light = light
         self._sound = sound
-        self.broken = False
+        self._failed: set[str] = set()
         self.silenced = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether one of them could not be driven when it was last tried."""
+        return bool(self._failed)
 
     def show(self, signal: Signal) -> None:
         """Tell one signal."""
-        if self._light is not None:
-            try:
-                self._light.show(signal)
-            except HardwareFault:
-                self.broken = True
+        self._shine(signal)
         if signal in SOUNDS:
             self._play(SOUNDS[signal])
 
     def blink(self, on: bool) -> None:
         """One flash of a number that is told; with a click, so that it can be counted without seeing it."""
-        if self._light is not None:
-            try:
-                self._light.show("granted" if on else "off")
-            except HardwareFault:
-                self.broken = True
+        self._shine("granted" if on else "off")
         if on:
             self.click()
 
@@ -65,10 +64,18 @@ class Signals:
             if port is not None:
                 port.close()
 
+    def _shine(self, signal: Signal) -> None:
+        if self._light is not None:
+            self._try("light", partial(self._light.show, signal))
+
     def _play(self, sound: SoundName) -> None:
-        if self._sound is None or self.silenced:
-            return
+        if self._sound is not None and not self.silenced:
+            self._try("sound", partial(self._sound.play, sound))
+
+    def _try(self, what: str, drive: Callable[[], None]) -> None:
         try:
-            self._sound.play(sound)
+            drive()
         except HardwareFault:
-            self.broken = True
+            self._failed.add(what)
+        else:
+            self._failed.discard(what)

@@ -8,6 +8,7 @@ import pytest
 from controller.config import load
 from controller.formats.errors import Refused
 from controller.hardware import ALARMS, Hardware
+from hal.errors import HardwareFault
 from tests.controller.wired_unit import LINES, WiredUnit, config_text, wired_unit
 
 
@@ -129,11 +130,19 @@ def test_a_fault_of_two_keypads_is_over_when_both_are_there(tmp_path, monkeypatc
 
 
 def test_a_lamp_that_breaks_is_a_fault_and_stops_nothing(unit, monkeypatch):
+    def dark(_signal: str) -> None:
+        raise HardwareFault("I/O error")
+
     unit.start()
-    unit.runner._hardware.signals.broken = True
-    assert unit.until(lambda: "light" in unit.faults)
-    unit.keypad.press("7", 0)
-    assert unit.until(lambda: unit.runner._performer.door.typed == 1)
+    signals = unit.runner._hardware.signals
+    with monkeypatch.context() as broken:
+        broken.setattr(signals._light, "show", dark)
+        signals.show("granted")
+        assert unit.until(lambda: "light" in unit.faults)
+        unit.keypad.press("7", 0)
+        assert unit.until(lambda: unit.runner._performer.door.typed == 1)
+    signals.show("idle")
+    assert unit.until(lambda: "light" not in unit.faults)
 
 
 def test_a_door_without_any_reader_is_refused(tmp_path: Path):

@@ -72,3 +72,15 @@ def test_closing_closes_both():
     light, sound = Port(), Port()
     Signals(light, sound).close()
     assert (light.told, sound.told) == (["closed"], ["closed"])
+
+
+def test_one_that_works_again_is_no_longer_broken():
+    light, sound = Port(), Port()
+    signals = Signals(light, sound)
+    light.works = False
+    signals.show("granted")
+    light.works = True
+    signals.click()
+    assert signals.broken, "the buzzer says nothing about the lamp"
+    signals.show("idle")
+    assert not signals.broken
