@@ -158,7 +158,7 @@ def test_the_next_process_drops_what_a_killed_one_left_released(board, kind, tmp
         first.kill()
         first.wait()
         if kind == "persisting":
-            assert board.high(LINE)
+            assert eventually(lambda: board.high(LINE))
     with holder(tmp_path, "lock.secure()\nprint('secured', flush=True)\n" + WAIT) as second:
         assert second.stdout is not None
         second.stdout.readline()
