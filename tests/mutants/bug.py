@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -38,7 +39,8 @@ class Bug:
     def _apply(self, folder: Path, *options: str) -> None:
         command = ["git", "apply", *options, str(self.patch)]
         # Outside a repository `git apply` patches plain files; inside one it would look for the paths from its top.
-        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, env=_no_repository())
+        outside = {**os.environ, "GIT_DIR": os.devnull}
+        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, env=outside)
         if done.returncode:
             raise ValueError(f"{self.patch.name} does not fit: {done.stderr.strip()}")
 
@@ -53,7 +55,3 @@ def read(patch: Path) -> Bug:
 def all_bugs() -> list[Bug]:
     """Every planted bug, by name."""
     return [read(patch) for patch in sorted(FOLDER.glob("*.patch"))]
-
-
-def _no_repository() -> dict[str, str]:
-    return {"PATH": "/usr/bin:/bin", "GIT_DIR": "/nonexistent"}
