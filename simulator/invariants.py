@@ -315,8 +315,9 @@ def linked_clock_is_right(world: World, door: SimulatedDoor) -> str | None:
 
 def comes_back(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A door whose power, cable and broker have been well for more than an hour is linked."""
-    well = door.power and world.broker.up and door.id not in world.broker.cut
-    seen.reachable_turns = seen.reachable_turns + 1 if well else 0
+    breaks = (door.agent_life, world.broker.breaks[door.id])  # also those that began and ended since the last look
+    well = door.power and world.broker.up and door.id not in world.broker.cut and breaks == seen.breaks
+    seen.breaks, seen.reachable_turns = breaks, seen.reachable_turns + 1 if well else 0
     return "still without a link" if seen.reachable_turns > 7 and not door.linked else None
 
 

@@ -24,6 +24,7 @@ class Seen:
     touched_ms: int = -1
     numbers: dict[str, int] = field(default_factory=dict)
     reachable_turns: int = 0
+    breaks: tuple[int, int] = (0, 0)
     tries: int | None = None
     tries_ms: int = 0
     life: int = 0

@@ -7,7 +7,7 @@ to a hub that is away are queued up to Mosquitto's default limit and then droppe
 from __future__ import annotations
 
 import random
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -57,6 +57,7 @@ class SimulatedBroker:
     heard: dict[str, deque[bytes]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=HEARD)))
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _retained: dict[str, bytes] = field(default_factory=dict)
+    breaks: Counter[str] = field(default_factory=Counter)  # how often a door's session or way here was broken
     _for_hub: list[tuple[str, bytes]] = field(default_factory=list)
 
     # ---- doors
@@ -138,6 +139,7 @@ class SimulatedBroker:
     def cut_cable(self, door: str) -> None:
         """The door's network is gone."""
         self.cut.add(door)
+        self.breaks[door] += 1
         self._drop(door)
 
     def mend_cable(self, door: str) -> None:
@@ -146,6 +148,7 @@ class SimulatedBroker:
     def restart(self, forget: bool) -> None:
         """All sessions end; `forget` loses what was retained and queued."""
         for door in list(self._sessions):
+            self.breaks[door] += 1
             self._drop(door)
         if forget:
             self._retained.clear()

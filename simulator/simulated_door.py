@@ -119,7 +119,7 @@ class SimulatedDoor:
         self._chance = chance
         self.life = 0  # everything scheduled for an earlier life of the controller is void
         self._link: agent.Link | None = None
-        self._agent_life = 0
+        self.agent_life = 0
         self._next_turn_ms = 0
         # Half of the doors have a reader on their inner side as well.
         self.inside = "inside" if chance.random() < 0.5 else None
@@ -188,7 +188,7 @@ class SimulatedDoor:
             self._handle(agent.ControllerGone())
 
     def _start_agent(self) -> None:
-        self._agent_life += 1
+        self.agent_life += 1
         self._link = agent.Link(self.id, self._true_ms() / 1000, self._chance.random())
         if self.performer is not None:
             self.performer.joined("sync")
@@ -196,7 +196,7 @@ class SimulatedDoor:
         self._wake_link()
 
     def _stop_agent(self) -> None:
-        self._agent_life += 1
+        self.agent_life += 1
         self._link = None
         self.linked = False
         self._broker.hang_up(self.id)
@@ -294,8 +294,8 @@ class SimulatedDoor:
     def _told(self, role: Role, message: msgspec.Struct) -> None:
         self.disk.fuse.pass_moment()
         if role == "sync" and isinstance(message, SendBatch | SendState):
-            life = self._agent_life
-            self._schedule(1, lambda: self._handle(agent.FromController(message)) if life == self._agent_life else None)
+            life = self.agent_life
+            self._schedule(1, lambda: self._handle(agent.FromController(message)) if life == self.agent_life else None)
 
     def _handle(self, event: agent.Event) -> None:
         if self._link is None:
@@ -327,14 +327,14 @@ class SimulatedDoor:
         self._schedule(1, lambda: self._do(heard) if life == self.life else None)
 
     def _wake_link(self) -> None:
-        link, life = self._link, self._agent_life
+        link, life = self._link, self.agent_life
         if link is None or link.deadline_s is None:
             return
         deadline_s = link.deadline_s
         wait_ms = max(1, int(deadline_s * 1000) - self._true_ms() + 1)
 
         def wake() -> None:
-            if life == self._agent_life and self._link is not None and self._link.deadline_s == deadline_s:
+            if life == self.agent_life and self._link is not None and self._link.deadline_s == deadline_s:
                 self._handle(agent.Woke())
 
         self._schedule(wait_ms, wake)

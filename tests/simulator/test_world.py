@@ -19,7 +19,8 @@ from controller.formats.reasons import Reason
 from simulator import invariants, list_invariants
 from simulator.invariants import Broken
 from simulator.timeline import Timeline
-from simulator.world import World
+from simulator.world import HUB_TURN_MS, START_MS, World
+from sync.agent import link as agent
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,3 +150,21 @@ def test_a_threat_that_is_not_recorded_is_found(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(door_module, "decide", deaf)
     assert _found(days=80, severity=0) == "threat_is_told"
+
+
+def test_a_link_broken_between_two_looks_is_not_held_against_the_door() -> None:
+    """Seed 2 with two doors: the cable was mended a second before the look."""
+    world = World(1, severity=0, populated=False)
+    world.run(0.1)
+    look_ms = START_MS + 20 * HUB_TURN_MS
+    world.at(look_ms + 30_000, lambda: world.broker.cut_cable("door-1"))
+    world.at(look_ms + HUB_TURN_MS - 100, lambda: world.broker.mend_cable("door-1"))
+    world.run(0.2)
+    assert world.doors["door-1"].linked
+
+
+def test_a_link_that_never_comes_back_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "BACKOFF_LAST_S", 10_000_000.0)
+    monkeypatch.setattr(agent, "BACKOFF_FIRST_S", 10_000_000.0)
+    with pytest.raises(Broken, match="comes_back"):
+        World(1, severity=0, populated=False).run(1)
