@@ -29,17 +29,15 @@ from typing import Any, Self
 import msgspec
 
 from controller.draft import DetailValue, Draft
-from controller.formats.event import GENESIS, ClockState, Event, Opening, Receipt
+from controller.formats.event import BEGINNING, GENESIS, ClockState, Event, LogEnd, Opening, Receipt
 from controller.formats.jwk import Signer
 from controller.formats.limits import LIMITS
 from controller.log_rows import (
     AFTER,
-    BEGINNING,
     INSERT,
     NOBODY,
     SCHEMA,
     Acknowledged,
-    LogEnd,
     Row,
     batch_of,
     chained,

@@ -11,10 +11,10 @@ import msgspec
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.envelope import seal
 from controller.formats.event import (
-    GENESIS,
     STATEMENT_TYP,
     Batch,
     Event,
+    LogEnd,
     Opening,
     Place,
     Record,
@@ -46,17 +46,6 @@ AFTER = (
 INSERT = (
     "INSERT INTO record (seq, at_ms, event, hash, nonce, grant_id, credential_id, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-@dataclass(frozen=True)
-class LogEnd:
-    """The newest record: its number (0 for an empty log) and hash."""
-
-    seq: int
-    hash: str
-
-
-BEGINNING = LogEnd(0, GENESIS)
 
 
 @dataclass(frozen=True)

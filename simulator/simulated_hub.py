@@ -14,19 +14,18 @@ from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinK
 from controller.formats.encoding import b64, canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
+from controller.formats.event import BATCH_TYP, BEGINNING, RECEIPT_TYP, LogEnd, Receipt
 from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import SigningKey, VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
 from simulator.simulated_ceremony import Ceremony, Named
 from sync.hub.codes import draw_pin
-from sync.hub.collector import Append, Fork, Gap, LogEnd, next_receipt_number, place, read_batch
+from sync.hub.collector import Append, Fork, Gap, next_receipt_number, place, read_batch
 from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, needs_refresh, next_number
 from sync.hub.windows import Booking, RoomWays, openings
 from sync.topics import split, topic
 
-GENESIS_END = LogEnd(0, "0" * 64)
 BEHIND_MS = 60_000
 DURESS = "c-duress"
 """The credential id of the PIN that staff give under threat."""
@@ -246,7 +245,7 @@ class SimulatedHub:
         except Refused:
             return
         log = self.store.logs.setdefault((door.id, batch.statement.log), [])
-        end = LogEnd(len(log), log[-1][0]) if log else GENESIS_END
+        end = LogEnd(len(log), log[-1][0]) if log else BEGINNING
         meeting = batch.meets(end)
         held = "0" * 64 if meeting == 0 else log[meeting - 1][0] if meeting > 0 else None
         placing = place(batch, end, held)
@@ -266,7 +265,7 @@ class SimulatedHub:
             door=door.id,
             log=log_id,
             seq=len(log),
-            hash=log[-1][0] if log else GENESIS_END.hash,
+            hash=log[-1][0] if log else BEGINNING.hash,
             number=number,
             issued=self.now_s,
         )

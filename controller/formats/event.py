@@ -11,6 +11,7 @@ as `zs-log-1`. A batch is such a statement with the records next to it.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -75,6 +76,17 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if self.was is None:
             return self
         return msgspec.structs.replace(self, log=self.was.log, seq=self.was.seq, was=None)
+
+
+@dataclass(frozen=True)
+class LogEnd:
+    """How far a log is known: the number of its newest record (0 for an empty log) and the chain's hash there."""
+
+    seq: int
+    hash: str
+
+
+BEGINNING = LogEnd(0, GENESIS)
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -22,6 +22,7 @@ from controller.formats.event import (
     STATEMENT_TYP,
     Batch,
     Event,
+    LogEnd,
     Opening,
     SealedStatement,
     Statement,
@@ -31,17 +32,6 @@ from controller.formats.event import (
     parse_statement,
 )
 from controller.formats.jwk import VerifyKey
-
-
-@dataclass(frozen=True)
-class LogEnd:
-    """How far a log is known: its last number and the hash there."""
-
-    seq: int
-    hash: str
-
-
-BEGINNING = LogEnd(0, GENESIS)
 
 
 @dataclass(frozen=True)

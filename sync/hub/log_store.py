@@ -18,8 +18,8 @@ from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats.encoding import decode
-from controller.formats.event import Event, Opening, Receipt, SealedStatement, parse_event
-from sync.hub.collector import LogEnd, ReadBatch
+from controller.formats.event import Event, LogEnd, Opening, Receipt, SealedStatement, parse_event
+from sync.hub.collector import ReadBatch
 from sync.hub.database import Sessions, reading
 from sync.hub.log_storing import Answer, Storing, count, receipt_number
 from sync.hub.log_tables import (

@@ -15,16 +15,14 @@ from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from controller.formats.encoding import canonical
-from controller.formats.event import Event, Receipt, parse_event
+from controller.formats.event import BEGINNING, Event, LogEnd, Receipt, parse_event
 from controller.formats.incident import incident_number
 from sync.hub import alarms
 from sync.hub.bulk import insert_rows
 from sync.hub.collector import (
-    BEGINNING,
     Append,
     Fork,
     Gap,
-    LogEnd,
     Placing,
     ReadBatch,
     ReadRecord,

@@ -18,6 +18,7 @@ from controller.formats.event import (
     STATEMENT_TYP,
     Batch,
     Event,
+    LogEnd,
     Receipt,
     chain,
     parse_batch,
@@ -25,7 +26,6 @@ from controller.formats.event import (
     parse_statement,
 )
 from controller.formats.jwk import make_key
-from controller.log_rows import LogEnd
 from tests.controller.worlds import NOON, PIN, Bench, records
 
 KEY = make_key()

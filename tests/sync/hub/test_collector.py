@@ -8,16 +8,14 @@ import pytest
 
 from controller.formats.encoding import canonical
 from controller.formats.errors import Refused
-from controller.formats.event import GENESIS, Opening
+from controller.formats.event import BEGINNING, GENESIS, LogEnd, Opening
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
 from sync.hub.collector import (
-    BEGINNING,
     Append,
     Fork,
     Gap,
     Held,
-    LogEnd,
     Placing,
     next_receipt_number,
     place,

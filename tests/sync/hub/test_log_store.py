@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from controller.formats.encoding import canonical
-from sync.hub.collector import Append, Fork, Gap, Held, LogEnd, ReadBatch, read_batch
+from controller.formats.event import LogEnd
+from sync.hub.collector import Append, Fork, Gap, Held, ReadBatch, read_batch
 from sync.hub.database import Sessions, open_database
 from sync.hub.log_store import PAGE_RECORDS, LogStore
 from tests.sync.hub.door_log import LOG, DoorLog
