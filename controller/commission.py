@@ -43,17 +43,20 @@ YES_NO_NONE: Final = ("yes", "no", "none")
 
 @dataclass(frozen=True)
 class Wired:
-    """What this door has: its keypads by name, whether it reads QR codes, has a contact, has an exit button."""
+    """What this door has: its keypads by name, whether it reads QR codes, has a contact, has an exit button, reads QR
+    codes on the inner side as well."""
 
     keypads: tuple[str, ...]
     qr: bool
     contact: bool
     exit_button: bool
+    qr_inside: bool = False
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to try or to answer. `name` is its word in the record; of a length, `low` to `high` is believed."""
+    """One thing to try or to answer. `name` is its word in the record; of a length, `low` to `high` is believed.
+    `inside`: of a code, before the reader on the inner side."""
 
     name: str
     kind: Kind
@@ -61,6 +64,7 @@ class Step:
     choices: tuple[str, ...] = ()
     low: int = 0
     high: int = 0
+    inside: bool = False
 
     @property
     def text(self) -> str:
@@ -88,6 +92,8 @@ def steps(wired: Wired) -> tuple[Step, ...]:
     if wired.qr:
         # R002-30: also from a chair.
         found += [Step("qr", "qr"), Step("qr_seated", "qr")]
+    if wired.qr_inside:
+        found.append(Step("qr_inside", "qr", inside=True))
     found.append(Step("relay", "relay"))
     if wired.exit_button:
         found.append(Step("exit_button", "exit"))
@@ -172,9 +178,13 @@ class Commission:
         choices = YES_NO if step.kind == "relay" and self._clicked else step.choices
         return self._finish(word, now_ms) if word in choices else "refused"
 
-    def qr(self, text: str, now_ms: int) -> Outcome:
+    def awaits_qr(self, inside: bool) -> bool:
+        """Whether a code before the reader of that side is what is asked for."""
+        return self.step is not None and self.step.kind == "qr" and self.step.inside == inside
+
+    def qr(self, text: str, now_ms: int, inside: bool = False) -> Outcome:
         """A QR text came into view. Any pass counts beside the test code; neither is judged."""
-        if self.step is None or self.step.kind != "qr":
+        if not self.awaits_qr(inside):
             return "nothing"
         like_a_pass = text.startswith(PREFIX) and len(text) == TEXT_CHARS
         return self._finish("yes", now_ms) if like_a_pass or text == TEST_QR else "refused"

@@ -41,11 +41,10 @@ def commission(sockets: Path, console: Console, language: Language, typed: Calla
                 told = state.guide
                 _tell(console, told, catalogues()[language].guide[told.step])
             line = typed(LOOK_S)
-            if line is None:
-                state = unit.commission("look")
-            elif line == "stop":
-                state = unit.commission("abandon")
-            for symbol in (line or "") + ("#" if line and told.kind == "number" else ""):
+            # Also before a line: the door may have gone on since it was asked, and a length ends otherwise than a key.
+            state = unit.commission("abandon" if line == "stop" else "look")
+            is_length = state.guide is not None and state.guide.kind == "number"
+            for symbol in (line or "") + ("#" if line and is_length else ""):
                 if symbol in "0123456789*#":
                     state = unit.commission("press", symbol)
         return _result(console, state, language)

@@ -97,8 +97,9 @@ class Commissioning:
         match event:
             case KeyPressed():
                 return self._after(run.press(event.symbol, now.mono_ms, event.reader), now, locked_down)
-            case QrRead(inside=False):
-                return self._after(run.qr(event.text, now.mono_ms), now, locked_down)
+            # Inside it is the door's own unless it is asked for: who leaves meanwhile is written down.
+            case QrRead(text, inside) if not inside or run.awaits_qr(inside):
+                return self._after(run.qr(text, now.mono_ms, inside), now, locked_down)
         return None
 
     def sees(self, event: Event, now: Now) -> list[Effect]:

@@ -3,7 +3,7 @@
     [door]                       id, data, sockets, handle_sensed, remote
     [profile]                    name, board, title: which hardware this is, for people
     [gpio]                       factory
-    [lock] [clock] [light] [sound] [camera]
+    [lock] [clock] [light] [sound] [camera] [camera_inside]
     [contact] [exit_button] [tamper] [housing_button] [fire] [legacy]
     [keypads.<name>]             each: driver = "…" and that driver's settings
     [scanners.<name>]            keypads and scanners also: inside = true
@@ -44,7 +44,9 @@ PORTS = {
     "sound": "sound",
     "clock": "clock",
     "camera": "camera",
+    "camera_inside": "camera",
 }
+CAMERAS = ("camera", "camera_inside")  # each has a process of its own
 REQUIRED = ("door", "lock", "clock")
 # section of named parts -> port
 NAMED = {"keypads": "keypad", "scanners": "scanner"}
@@ -132,13 +134,18 @@ class Config:
 
     def check(self) -> None:
         """Check every section's settings, also those of the other processes. Raises Refused."""
-        self.check_pins(self.parts() + [part for part in [self.part("camera")] if part is not None])
+        self.check_pins([*self.parts(), *self.cameras()])
 
     def parts(self) -> list[Part]:
-        """The controller's own hardware: every part but the camera, whose driver it never loads. Raises Refused."""
-        single = [self.part(section) for section in PORTS if section != "camera"]
+        """The controller's own hardware: every part but the cameras, whose drivers it never loads. Raises Refused."""
+        single = [self.part(section) for section in PORTS if section not in CAMERAS]
         named = [*self.keypads().values(), *self.scanners().values()]
         return [part for part in single if part is not None] + named
+
+    def cameras(self) -> list[Part]:
+        """The cameras: outside, inside. Raises Refused."""
+        found = [self.part(section) for section in CAMERAS]
+        return [part for part in found if part is not None]
 
     def keypads(self) -> dict[str, Part]:
         """The keypads by name. Raises Refused."""

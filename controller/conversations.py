@@ -1,8 +1,9 @@
-"""The four sockets of the controller and everybody connected to them.
+"""The five sockets of the controller and everybody connected to them.
 
 | socket    | who connects        | what they may say              | what they are told            |
 |-----------|---------------------|--------------------------------|-------------------------------|
 | `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
+| `camera_inside` | the one that looks at the inner side | the same: what is read there only signs out | nothing |
 | `sync`    | the agent           | `Deliver`, `Link`, about enrolment | `Hello`, `SendBatch`, `SendState` |
 | `display` | the display process | `DisplayAlive`                 | `PublicState`                 |
 | `admin`   | staff               | `AskStatus`, `AskCommissioning`, `Findings` | `Status`, `Commissioning` |
@@ -37,6 +38,7 @@ class _Rules:
 
 RULES: dict[Role, _Rules] = {
     "camera": _Rules(FromCamera, LIMITS.socket_line_bytes, 2, "zs-camera"),
+    "camera_inside": _Rules(FromCamera, LIMITS.socket_line_bytes, 2, "zs-camera-inside"),
     "sync": _Rules(FromAgent, LIMITS.sync_line_bytes, 1, "zs-sync"),
     "display": _Rules(FromDisplay, LIMITS.socket_line_bytes, 4, "zs-display"),
     "admin": _Rules(FromAdmin, LIMITS.socket_line_bytes, 4),

@@ -72,7 +72,7 @@ STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 class Setup:
     """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
     keypads are on the inner side and only sign out, which commands that let people in the hub may give; whether there
-    is an exit button, and a camera or scanner outside."""
+    is an exit button, a camera or scanner outside, one inside."""
 
     door: str
     readers: tuple[str, ...]
@@ -82,10 +82,11 @@ class Setup:
     remote: frozenset[str] = frozenset()
     exit_button: bool = False
     reads_qr: bool = False
+    reads_qr_inside: bool = False
 
     def wired(self) -> Wired:
         """The same as whoever brings the door into service has to try it."""
-        return Wired(self.readers, self.reads_qr, self.contact, self.exit_button)
+        return Wired(self.readers, self.reads_qr, self.contact, self.exit_button, self.reads_qr_inside)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Hardware:
         light, sound = config.part("light"), config.part("sound")
         self.signals = Signals(self._opened(light) if light else None, self._opened(sound) if sound else None)
         self.inside = frozenset(name for name, part in keypads.items() if part.inside)
-        self.scans_outside = any(not part.inside for part in scanners.values())
+        self.scans = {part.inside for part in scanners.values()}  # on which sides of the door: True is inside
         self.keypads = {name: self._keypad(name, part) for name, part in keypads.items()}
         self.scanners = {name: self._scanner(name, part) for name, part in scanners.items()}
         self.switches = {name: self._switch(name, part) for name in SWITCHES if (part := config.part(name))}

@@ -72,7 +72,7 @@ from controller.upkeep import Upkeep
 from hal.errors import HardwareFault
 
 T = TypeVar("T")
-Role = Literal["camera", "sync", "display", "admin"]
+Role = Literal["camera", "camera_inside", "sync", "display", "admin"]
 Tell = Callable[[msgspec.Struct], None]
 
 
@@ -218,10 +218,11 @@ class Performer:
         """Somebody said something."""
         match message:
             case CameraRead():
-                self.feed(QrRead(message.text))
+                # Which side it looks at is the socket's to say, never the process's.
+                self.feed(QrRead(message.text, inside=role == "camera_inside"))
             case CameraAlive():
                 if message.frames:
-                    self._upkeep.camera_alive(self.now().mono_ms)
+                    self._upkeep.camera_alive(role, self.now().mono_ms)
             case DisplayAlive():
                 self._upkeep.display_alive(message.pages, self.now().mono_ms)
             case Link():

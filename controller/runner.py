@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from controller.beside import Beside
-from controller.config import Config
+from controller.config import CAMERAS, Config
 from controller.conversations import Conversations
 from controller.data_folder import DataFolder
 from controller.door import Setup
@@ -49,10 +49,12 @@ class Runner:
             inside=hardware.inside,
             remote=frozenset(config.door.remote),
             exit_button="exit_button" in hardware.switches,
-            reads_qr=config.has("camera") or hardware.scans_outside,
+            reads_qr=config.has("camera") or False in hardware.scans,
+            reads_qr_inside=config.has("camera_inside") or True in hardware.scans,
         )
         signals, leaf_open = hardware.signals, hardware.active("contact")
-        ports = Ports(hardware.lock, hardware.clock, signals, leaf_open, config.has("camera"), signals.blink)
+        cameras = tuple(section for section in CAMERAS if config.has(section))
+        ports = Ports(hardware.lock, hardware.clock, signals, leaf_open, cameras, signals.blink)
         self._unit = Unit(setup, ports, DataFolder(config.data))
         self._beside = Beside()
         self._selector.register(self._beside, selectors.EVENT_READ, self._beside.finish)

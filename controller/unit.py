@@ -50,7 +50,7 @@ class Ports:
     clock: TimeSource
     light: Light | None
     leaf_open: bool
-    camera: bool
+    cameras: tuple[str, ...]  # the roles of those that are wired: silence is a fault of that name
     blink: Callable[[bool], None] | None = None  # the same light, to tell a number with
 
 

@@ -45,7 +45,7 @@ class Upkeep:
         now_ms = unit.ports.clock.raw_ms()
         self.linked = False
         self._link_changed_ms = now_ms
-        self._camera_ms = now_ms
+        self._camera_ms = dict.fromkeys(unit.ports.cameras, now_ms)
         self._display_ms: int | None = None  # nobody has to have a screen; what was there once is missed
         self._had_page = False
         self._active_ms: int | None = now_ms
@@ -55,9 +55,10 @@ class Upkeep:
         if up != self.linked:
             self.linked, self._link_changed_ms = up, now_ms
 
-    def camera_alive(self, now_ms: int) -> None:
-        """The camera delivers pictures."""
-        self._camera_ms = now_ms
+    def camera_alive(self, camera: str, now_ms: int) -> None:
+        """That camera delivers pictures."""
+        if camera in self._camera_ms:
+            self._camera_ms[camera] = now_ms
 
     def display_alive(self, pages: int, now_ms: int) -> None:
         """The display process lives, and so many browsers show its page. One without a page counts once a page has
@@ -99,8 +100,8 @@ class Upkeep:
             "hub_rollback": unit.session.rolled_back_to is not None,
             "lock": self._lease.overdue(now.mono_ms),
         }
-        if unit.ports.camera:
-            faults["camera"] = now.mono_ms - self._camera_ms > CAMERA_SILENT_MS
+        for camera, seen_ms in self._camera_ms.items():
+            faults[camera] = now.mono_ms - seen_ms > CAMERA_SILENT_MS
         if self._display_ms is not None:
             faults["display"] = now.mono_ms - self._display_ms > DISPLAY_SILENT_MS
         return faults

@@ -166,7 +166,7 @@ class SimulatedDoor:
     def _start_controller(self) -> None:
         self.life += 1
         self._next_turn_ms = 0
-        ports = Ports(lock=self.lock, clock=self.clocks, light=None, leaf_open=self.leaf_open, camera=True)
+        ports = Ports(lock=self.lock, clock=self.clocks, light=None, leaf_open=self.leaf_open, cameras=("camera",))
 
         def start() -> None:
             self.unit = Unit(self._setup, ports, self.disk)

@@ -40,13 +40,14 @@ def _room() -> None:
 @app.command()
 def run(
     config: Annotated[Path, typer.Option(help="The unit's configuration; [door] sockets and [camera] count.")],
+    inside: Annotated[bool, typer.Option("--inside", help="The camera on the inner side: [camera_inside].")] = False,
 ) -> None:
     """Look through the camera and tell the controller what it reads, until SIGTERM."""
-    from controller.camera.config import load
+    from controller.camera.config import CAMERA, INSIDE, load
     from controller.camera.process import Watch
 
     try:
-        watch = Watch(load(config))
+        watch = Watch(load(config, INSIDE if inside else CAMERA))
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         raise typer.Exit(1) from None

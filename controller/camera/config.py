@@ -1,4 +1,5 @@
-"""What the camera process takes from the unit's configuration: `[door] sockets` and its own section, `[camera]`.
+"""What a camera process takes from the unit's configuration: `[door] sockets` and its own section, `[camera]` or
+`[camera_inside]`.
 
 The rest of the file is for other processes and is not looked at; a file with these two sections alone will do.
 """
@@ -21,7 +22,8 @@ from hal.ports import Camera
 
 T = TypeVar("T")
 
-SOCKET = "camera.sock"
+CAMERA, INSIDE = "camera", "camera_inside"
+"""Section of the unit's file, and name of the socket that says which side of the door is looked at."""
 
 
 class CameraDriver(Protocol):
@@ -47,8 +49,8 @@ class Config:
     settings: msgspec.Struct
 
 
-def load(path: Path) -> Config:
-    """The configuration in a file. Raises Refused `bad_config`; `where` is the file or `[section] setting`."""
+def load(path: Path, camera: str = CAMERA) -> Config:
+    """One camera's configuration in a file. Raises Refused `bad_config`; `where` is the file or `[section] setting`."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -58,9 +60,9 @@ def load(path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise Refused("bad_config", str(path), f"not TOML: {error}") from None
     door = _settings(_section(tables, "door"), DoorSection, "door")
-    settings = _section(tables, "camera")
-    driver = _driver(settings.pop("driver", None))
-    return Config(Path(door.sockets) / SOCKET, driver, _settings(settings, driver.Settings, "camera"))
+    settings = _section(tables, camera)
+    driver = _driver(settings.pop("driver", None), f"[{camera}] driver")
+    return Config(Path(door.sockets) / f"{camera}.sock", driver, _settings(settings, driver.Settings, camera))
 
 
 def _section(tables: dict[str, Any], name: str) -> dict[str, Any]:
@@ -70,13 +72,13 @@ def _section(tables: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(table)
 
 
-def _driver(name: Any) -> CameraDriver:
+def _driver(name: Any, where: str) -> CameraDriver:
     if not isinstance(name, str):
-        raise Refused("bad_config", "[camera] driver", "names the driver, and is missing")
+        raise Refused("bad_config", where, "names the driver, and is missing")
     try:
         return cast(CameraDriver, catalog.driver("camera", name))
     except HardwareFault as fault:
-        raise Refused("bad_config", "[camera] driver", str(fault)) from None
+        raise Refused("bad_config", where, str(fault)) from None
 
 
 def _settings(table: dict[str, Any], kind: type[T], section: str) -> T:

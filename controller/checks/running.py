@@ -21,6 +21,7 @@ FAULTS: Final[dict[str, tuple[str, Colour, str]]] = {
     "keypad": ("keypad", "red", "look at its cable; for OSDP at address and key"),
     "scanner": ("scanner", "red", "look at its cable"),
     "camera": ("camera", "red", "look at its cable and at the camera process"),
+    "camera_inside": ("camera inside", "red", "look at its cable and at zaalsleutel-camera-inside"),
     "contact": ("contact", "red", "look at its wires"),
     "switch": ("switches", "red", "look at the wires of the switches"),
     "lock": ("relay", "red", "the relay does not obey: take the door out of service"),

@@ -35,9 +35,8 @@ def wiring(config: Config) -> Iterator[Finding]:
             yield amber("wiring", f"no [{section}]: {without}", f"wire it and add [{section}]")
     for part in parts:
         yield from _device(part.section, part.settings)
-    camera = config.part("camera")
-    if camera is not None:
-        yield from _device("camera", camera.settings)
+    for camera in config.cameras():
+        yield from _device(camera.section, camera.settings)
 
 
 def _device(section: str, settings: object) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ A socket is a role. No message here opens the door: the camera can say "I read t
 the controller verifies itself, the display can look.
 
     camera.sock    -> CameraRead, CameraAlive
+    camera_inside.sock -> the same, of the inner side
     sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState, SendAnswer
                    -> enrolment_messages        <- enrolment_messages
     display.sock -> DisplayAlive                <- PublicState
@@ -106,8 +107,8 @@ class SendState(_Message, frozen=True, tag="state"):
 
 
 GuideStep = Literal[
-    "keys", "qr", "qr_seated", "relay", "exit_button", "leaf", "keypad_mm", "camera_mm", "corner_mm", "floor",
-    "free_exit", "escape_route", "locked_unpowered", "fire_cuts_lock", "cylinder", "notice", "sheet",
+    "keys", "qr", "qr_seated", "qr_inside", "relay", "exit_button", "leaf", "keypad_mm", "camera_mm", "corner_mm",
+    "floor", "free_exit", "escape_route", "locked_unpowered", "fire_cuts_lock", "cylinder", "notice", "sheet",
     "passed", "failed", "abandoned",
 ]  # fmt: skip
 

@@ -138,10 +138,10 @@ class EnrolledUnit:
     """`told` is everything the controller said, by socket."""
 
     def __init__(
-        self, folder: Path, town: Town, door: str = DOOR, remote: tuple[str, ...] = (), *, camera: bool = False
+        self, folder: Path, town: Town, door: str = DOOR, remote: tuple[str, ...] = (), *, cameras: tuple[str, ...] = ()
     ) -> None:
         self._remote = frozenset(remote)
-        self._camera = camera
+        self._cameras = cameras
         self.folder = folder
         self.town = town
         self.door = door
@@ -154,7 +154,7 @@ class EnrolledUnit:
     def start(self) -> None:
         """The controller starts, as after a power cut."""
         setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False, remote=self._remote)
-        ports = Ports(lock=self.lock, clock=self.clock, light=None, leaf_open=False, camera=self._camera)
+        ports = Ports(lock=self.lock, clock=self.clock, light=None, leaf_open=False, cameras=self._cameras)
         self.unit = Unit(setup, ports, DataFolder(self.folder))
         self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})
         self.performer.start()

@@ -124,25 +124,29 @@ def test_a_foreign_text_is_told_so_and_leaves_no_trace_of_itself(door, case):
     still_as_before(door)
 
 
-def test_a_camera_that_vanishes_is_a_fault_until_it_sees_again_and_a_pin_opens_meanwhile(tmp_path):
-    door = EnrolledUnit(tmp_path / "data", Town(), camera=True)
+@pytest.mark.parametrize(("camera", "other"), [("camera", "camera_inside"), ("camera_inside", "camera")])
+def test_a_camera_that_vanishes_is_a_fault_until_it_sees_again_and_a_pin_opens_meanwhile(tmp_path, camera, other):
+    door = EnrolledUnit(tmp_path / "data", Town(), cameras=("camera", "camera_inside"))
     door.deliver_list(GENUINE)
 
-    def seconds(count: int, frames: int) -> None:
+    def seconds(count: int, frames: int | None) -> None:
+        """So long the camera gives so many pictures, None = its process is gone; the other one sees all the while."""
         for _ in range(count):
-            door.performer.heard("camera", CameraAlive(frames=frames), print)
+            if frames is not None:
+                door.performer.heard(camera, CameraAlive(frames=frames), print)
+            door.performer.heard(other, CameraAlive(frames=10), print)
             door.pass_time(1)
 
     seconds(60, frames=10)
-    assert "camera" not in door.performer.door.faults
-    seconds(60, frames=0)  # its process lives and sees nothing
+    assert camera not in door.performer.door.faults
+    seconds(60, frames=0)
     door.keys(PIN)
     assert door.lock.releases == 1
     seconds(60, frames=10)
-    door.pass_time(60)  # its process is gone
+    seconds(60, frames=None)
     seconds(5, frames=10)
-    told = [event for event in recorded(door) if event[1] == "camera"]
-    assert told == [("fault_raised", "camera"), ("fault_cleared", "camera")] * 2
+    told = [event for event in recorded(door) if event[1] in {camera, other}]
+    assert told == [("fault_raised", camera), ("fault_cleared", camera)] * 2
     door.unit.log.close()
 
 

@@ -8,7 +8,7 @@ from controller import commission
 from controller.commission import IDLE_MS, KEYS, KEYS_MS, TEST_QR, Commission, Wired, shortcomings, steps
 from controller.formats.qr_pass import TEXT_CHARS
 
-FULL = Wired(("outside", "in-side"), qr=True, contact=True, exit_button=True)
+FULL = Wired(("outside", "in-side"), qr=True, contact=True, exit_button=True, qr_inside=True)
 BARE = Wired((), qr=True, contact=False, exit_button=False)
 GOOD = {
     "relay": "01",
@@ -36,7 +36,7 @@ def play(wired: Wired, typed: dict[str, str] | None = None) -> Commission:
                 for symbol in KEYS:
                     run.press(symbol, ms, step.keypad)
             case "qr":
-                run.qr(TEST_QR, ms)
+                run.qr(TEST_QR, ms, step.inside)
             case "exit":
                 run.exit_pressed(ms)
             case "leaf":
@@ -53,9 +53,9 @@ def test_a_good_door_goes_into_service():
     run = play(FULL)
     assert shortcomings(run.answers) == ()
     assert list(run.answers) == [
-        "keys_outside", "keys_in_side", "qr", "qr_seated", "relay", "exit_button", "leaf", "keypad_mm", "camera_mm",
-        "corner_mm", "floor", "free_exit", "escape_route", "locked_unpowered", "fire_cuts_lock", "cylinder", "notice",
-        "sheet",
+        "keys_outside", "keys_in_side", "qr", "qr_seated", "qr_inside", "relay", "exit_button", "leaf", "keypad_mm",
+        "camera_mm", "corner_mm", "floor", "free_exit", "escape_route", "locked_unpowered", "fire_cuts_lock",
+        "cylinder", "notice", "sheet",
     ]  # fmt: skip
     assert (run.answers["keypad_mm"], run.answers["sheet"], run.answers["fire_cuts_lock"]) == (1000, 20260017, "none")
 
@@ -127,6 +127,13 @@ def test_a_pass_or_the_test_code_will_do_and_nothing_else():
         assert Commission(steps(BARE), 0).qr(text, 1) == "refused"
     for text in (TEST_QR, "ZS1:" + "A" * 56):
         assert Commission(steps(BARE), 0).qr(text, 1) == "passed"
+
+
+def test_the_reader_inside_is_tried_with_a_code_of_its_own():
+    run = play_until(FULL, "qr_inside")
+    assert run.qr(TEST_QR, 1) == "nothing", "the reader outside sees it still"
+    assert run.qr(TEST_QR, 1, inside=True) == "passed"
+    assert Commission(steps(BARE), 0).qr(TEST_QR, 1, inside=True) == "nothing"
 
 
 def test_centimetres_and_too_many_digits_are_not_taken_for_a_height():

@@ -1,7 +1,7 @@
 """The door while it is brought into service: whose keys count, what moves, what is written down."""
 
 from controller.commission import KEYS
-from controller.door_events import CommissionAsked, Effect, ExitPressed, LeafMoved, Record, Release, Show
+from controller.door_events import CommissionAsked, Effect, ExitPressed, LeafMoved, QrRead, Record, Release, Show
 from controller.draft import Draft
 from controller.memory import Memory
 from tests.controller.worlds import PIN, Bench, grant, installed, token
@@ -104,6 +104,18 @@ def test_leaving_goes_on_being_written_down():
     bench = begun()
     effects = bench.step(ExitPressed()) + bench.step(LeafMoved(True))
     assert "out" in [draft.kind for effect in effects if isinstance(effect, Record) for draft in effect.drafts]
+
+
+def test_who_leaves_by_the_reader_inside_is_written_down_meanwhile():
+    bench = Bench(installed=installed(grant(qr=token()), grant("staff", STAFF, kind="facility")))
+    bench.qr(token())
+    bench.step(LeafMoved(True))
+    bench.step(LeafMoved(False))
+    bench.keys(f"#2{STAFF}")
+    bench.step(QrRead(token(), inside=True))
+    told = [draft for effect in bench.effects if isinstance(effect, Record) for draft in effect.drafts]
+    assert [(draft.kind, draft.grant) for draft in told if draft.kind in {"in", "out"}] == [("in", "g1"), ("out", "g1")]
+    assert asked(bench) == "keys"
 
 
 def test_it_survives_what_is_kept():

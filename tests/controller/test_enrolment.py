@@ -56,7 +56,7 @@ class FreshUnit(EnrolledUnit):
 
     def start(self) -> None:
         setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False)
-        ports = Ports(self.lock, self.clock, None, leaf_open=False, camera=False, blink=self.light.append)
+        ports = Ports(self.lock, self.clock, None, leaf_open=False, cameras=(), blink=self.light.append)
         self.unit = Unit(setup, ports, DataFolder(self.folder))
         self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})
         self.performer.start()

@@ -148,6 +148,16 @@ class HostileCamera(Hostile):
         self.say(type="alive", frames=self.chance.randrange(100))
 
 
+class HostileInnerCamera(HostileCamera):
+    """It is shown good codes as well, by people who leave: it can sign them out, and let nobody in."""
+
+    role = "camera_inside"
+
+    def __init__(self, door: EnrolledUnit, chance: random.Random) -> None:
+        super().__init__(door, chance)
+        self.tricks += [lambda: self.read(QR)]
+
+
 class HostileDisplay(Hostile):
     """It can only listen and say how many look at it."""
 
@@ -173,7 +183,7 @@ def door(tmp_path):
     return door
 
 
-@pytest.mark.parametrize("kind", [HostileCamera, HostileDisplay])
+@pytest.mark.parametrize("kind", [HostileCamera, HostileInnerCamera, HostileDisplay])
 def test_a_hostile_reader_lets_nobody_in_and_keeps_nobody_out(door: EnrolledUnit, kind: type[Hostile]):
     hostile = kind(door, random.Random(11))
     asked = 0
@@ -195,7 +205,7 @@ def test_a_hostile_reader_lets_nobody_in_and_keeps_nobody_out(door: EnrolledUnit
     assert (door.version, door.floors.list_version) == (VERSION, VERSION)
 
 
-@pytest.mark.parametrize("kind", [HostileCamera, HostileDisplay])
+@pytest.mark.parametrize("kind", [HostileCamera, HostileInnerCamera, HostileDisplay])
 def test_afterwards_the_door_is_as_it_was(door: EnrolledUnit, kind: type[Hostile]):
     hostile = kind(door, random.Random(12))
     for _ in range(100):

@@ -18,7 +18,7 @@ from tests.controller.wired_unit import LINES, WiredUnit
 from tests.fuzz.mutations import bent_bytes
 from tests.fuzz.outcome import Found, Outcome
 
-ROLES = ("camera", "sync", "display", "admin")
+ROLES = ("camera", "camera_inside", "sync", "display", "admin")
 LINES_OF_ALL = (
     b'{"text":"ZS1:AAAA","type":"read"}\n',
     b'{"frames":3,"type":"alive"}\n',

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.camera.config import load
+from controller.camera.config import INSIDE, load
 from controller.formats.errors import Refused
 from hal import camera_opencv
 
@@ -43,6 +43,18 @@ def test_sockets_and_camera_are_taken_from_the_units_file(config):
 def test_the_two_sections_alone_will_do(config):
     loaded = config('door = {sockets = "/run/x"}\ncamera = {driver = "opencv", source = "0"}')
     assert loaded.socket == Path("/run/x/camera.sock")
+
+
+def test_the_inner_camera_has_a_section_and_a_socket_of_its_own(tmp_path):
+    path = tmp_path / "door.toml"
+    path.write_text(GOOD + '[camera_inside]\ndriver = "opencv"\nsource = "/dev/video2"\n')
+    inner = load(path, INSIDE)
+    assert inner.socket == Path("/run/zaalsleutel/camera_inside.sock")
+    assert inner.settings == camera_opencv.Settings(source="/dev/video2")
+    path.write_text(GOOD)
+    with pytest.raises(Refused) as refused:
+        load(path, INSIDE)
+    assert refused.value.where == "[camera_inside]"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.camera import process
-from controller.camera.config import load
+from controller.camera.config import CAMERA, INSIDE, load
 from controller.camera.process import SIGHTING_S, TEXT_CHARS, ControllerLine, Sightings, Watch, notify
 from controller.formats.messages import CameraAlive, CameraRead, FromCamera, decode_line
 from simulator.stream import Stream
@@ -78,16 +78,22 @@ def stream():
 
 
 @pytest.fixture
-def controller(tmp_path):
-    listener = Listener(tmp_path / "camera.sock")
+def section():
+    """Which of the two cameras."""
+    return CAMERA
+
+
+@pytest.fixture
+def controller(tmp_path, section):
+    listener = Listener(tmp_path / f"{section}.sock")
     yield listener
     listener.close()
 
 
 @pytest.fixture
-def config_file(stream, tmp_path):
+def config_file(stream, tmp_path, section):
     path = tmp_path / "door.toml"
-    path.write_text(f'[door]\nsockets = "{tmp_path}"\n[camera]\ndriver = "opencv"\nsource = "{stream.url}"\n')
+    path.write_text(f'[door]\nsockets = "{tmp_path}"\n[{section}]\ndriver = "opencv"\nsource = "{stream.url}"\n')
     return path
 
 
@@ -193,7 +199,8 @@ def test_systemd_is_told(abstract, tmp_path, monkeypatch):
         assert supervisor.recv(100) == b"READY=1"
 
 
-def test_the_real_process_reads_says_stops_and_leaves_nothing_behind(stream, controller, config_file, tmp_path):
+@pytest.mark.parametrize(("section", "option"), [(CAMERA, ()), (INSIDE, ("--inside",))])
+def test_the_real_process_reads_says_stops_and_leaves_nothing_behind(stream, controller, config_file, option, tmp_path):
     show(stream, PASS)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -207,7 +214,7 @@ def test_the_real_process_reads_says_stops_and_leaves_nothing_behind(stream, con
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(environment["NOTIFY_SOCKET"])
         supervisor.settimeout(PATIENCE_S)
-        command = [sys.executable, "-m", "zaalsleutel", "camera", "run", "--config", str(config_file)]
+        command = [sys.executable, "-m", "zaalsleutel", "camera", "run", "--config", str(config_file), *option]
         running = subprocess.Popen(command, cwd=empty, env=environment, stderr=subprocess.PIPE, text=True)
         try:
             assert supervisor.recv(100) == b"READY=1"

@@ -18,12 +18,12 @@ def stream():
     stream.close()
 
 
-def found(stream):
+def found(stream, section="camera"):
     tables = {
         "door": {"id": "hall-1", "data": "data", "sockets": "run"},
         "lock": {"driver": "gpio", "pin": 17},
         "clock": {"driver": "linux"},
-        "camera": {"driver": "opencv", "source": stream.url},
+        section: {"driver": "opencv", "source": stream.url},
     }
     return {finding.check: finding.colour for finding in sight(Config(tables))}
 
@@ -37,6 +37,10 @@ def test_a_sharp_code_is_green(stream):
     picture = cv2.cvtColor(np.where(rows > 0, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     stream.show(picture)
     assert found(stream) == {"camera light": "green", "camera focus": "green"}
+
+
+def test_the_inner_camera_is_looked_through_as_well(stream):
+    assert found(stream, "camera_inside") == {"camera inside light": "green", "camera inside focus": "amber"}
 
 
 def test_a_camera_that_is_away_is_said_so(stream):

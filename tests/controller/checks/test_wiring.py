@@ -38,3 +38,4 @@ def test_a_device_that_is_not_plugged_in_is_red(tmp_path):
     (tmp_path / "keypad").touch()
     assert ("device keypads.outside", "red") not in colours(keypads={"outside": pad})
     assert ("device camera", "red") in colours(camera={"driver": "opencv", "source": "/dev/video99"})
+    assert ("device camera_inside", "red") in colours(camera_inside={"driver": "opencv", "source": "/dev/video99"})
