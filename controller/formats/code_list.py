@@ -204,11 +204,12 @@ def check(code_list: CodeList) -> None:
     for index, grant in enumerate(code_list.grants):
         _check_windows(grant.windows, f"list.grants[{index}].windows")
         credentials = [pin.credential for pin in grant.pins] + [qr.credential for qr in grant.qrs]
-        _unique(credentials, f"list.grants[{index}]", "a credential id")
-    _unique((grant.id for grant in code_list.grants), "list.grants", "a grant id")
+        _unique([credentials], f"list.grants[{index}]", "a credential id")
+    grants = code_list.grants
+    _unique(([grant.id] for grant in grants), "list.grants[{}].id", "a grant id")
     # One dictionary look-up decides a PIN, so a verifier may belong to one grant only.
-    _unique((pin.verifier for grant in code_list.grants for pin in grant.pins), "list.grants", "a PIN verifier")
-    _unique((qr.hash for grant in code_list.grants for qr in grant.qrs), "list.grants", "a QR hash")
+    _unique(([pin.verifier for pin in grant.pins] for grant in grants), "list.grants[{}].pins", "a PIN verifier")
+    _unique(([qr.hash for qr in grant.qrs] for grant in grants), "list.grants[{}].qrs", "a QR hash")
 
 
 def _check_windows(windows: tuple[Window, ...], where: str) -> None:
@@ -220,9 +221,11 @@ def _check_windows(windows: tuple[Window, ...], where: str) -> None:
             raise Refused("bad_list", f"{where}[{index + 1}]", "windows are sorted and do not overlap")
 
 
-def _unique(values: Iterable[str], where: str, what: str) -> None:
+def _unique(groups: Iterable[list[str]], where: str, what: str) -> None:
+    """No value twice in all of the groups; `where` has a `{}` for the number of the group with the second one."""
     seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise Refused("bad_list", where, f"{what} occurs twice")
-        seen.add(value)
+    for index, group in enumerate(groups):
+        for value in group:
+            if value in seen:
+                raise Refused("bad_list", where.format(index), f"{what} occurs twice")
+            seen.add(value)

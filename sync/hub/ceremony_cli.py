@@ -35,7 +35,7 @@ from controller.formats.jwk import Alg
 from controller.formats.trust import Purpose, Trust
 from sync.hub import ceremony, root_keys
 from sync.hub.ceremony import OnlineKey
-from sync.hub.keys_cli import app, key_document, purpose_of, read_file, refusals, write_new
+from sync.hub.keys_cli import app, key_document, purpose_of, read_file, refusals, write_new, write_pair
 
 root_app = typer.Typer(no_args_is_help=True, help="Offline keys: made, kept and used away from the hub.")
 trust_app = typer.Typer(no_args_is_help=True, help="The trust document: who may speak to the doors.")
@@ -65,8 +65,8 @@ def make_root(
         key = jwk.make_key(alg)
         locked = root_keys.lock(key, _passphrase(passphrase_file, confirm=True))
         thumbprint = key.verify_key.thumbprint
-        write_new(out, locked, mode=0o400)
-        write_new(public, key_document(key.verify_key.jwk(), thumbprint, "root"), mode=0o644)
+        shown = key_document(key.verify_key.jwk(), thumbprint, "root")
+        write_pair(out, locked, public, shown, mode=0o400)
     print(thumbprint)
 
 

@@ -43,13 +43,11 @@ def make(
     """Make a key and print its thumbprint (RFC 7638), the name everything it signs carries as `kid`."""
     with refusals(as_json):
         secret, shown, thumbprint = _new_key(purpose, alg)
-        # Both are looked at first: half a key pair on the disk would have to be cleaned up by hand.
-        for path in filter(None, (out, public)):
-            if os.path.lexists(path):
-                raise Refused("exists", str(path), "is there already and is never overwritten")
-        write_new(out, key_document(secret, thumbprint, purpose), mode=0o600)
+        private = key_document(secret, thumbprint, purpose)
         if public:
-            write_new(public, key_document(shown, thumbprint, purpose), mode=0o644)
+            write_pair(out, private, public, key_document(shown, thumbprint, purpose), mode=0o600)
+        else:
+            write_new(out, private, mode=0o600)
     if as_json:
         files = {"file": str(out), "public": str(public) if public else None}
         print(json.dumps({"kid": thumbprint, "alg": alg, "purpose": purpose, **files}))
@@ -117,21 +115,35 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
         raise _unusable("unwritable", path, error) from None
 
 
+def write_pair(private: Path, secret: bytes, public: Path, shown: bytes, *, mode: int) -> None:
+    """Both new files or neither: half a key pair on the disk would have to be cleaned up by hand. Raises Refused like
+    `write_new`."""
+    write_new(public, shown, mode=0o644)
+    try:
+        write_new(private, secret, mode=mode)
+    except Refused:
+        public.unlink()
+        raise
+
+
 def replace_file(path: Path, data: bytes, *, mode: int) -> None:
     """Puts a whole new file in the place of the old one: a reader sees the one or the other, also after a power cut.
-    Raises Refused `unwritable`."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    What is no file (a device, a pipe, a folder) is left as it is, a link is followed. Raises Refused `unwritable`."""
+    real = Path(os.path.realpath(path))
+    if real.exists() and not real.is_file():
+        raise Refused("unwritable", str(path), "is there and is no regular file")
+    new = real.with_name(f".{real.name}.{os.getpid()}")
     try:
         write_new(new, data, mode=mode)
     except Refused as refusal:
         raise Refused(refusal.code, str(path), refusal.text) from None
     try:
-        new.replace(path)
+        new.replace(real)
     except OSError as error:
         new.unlink()
         raise _unusable("unwritable", path, error) from None
     # The rename itself is on the disk once its folder is.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    folder = os.open(real.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

@@ -55,6 +55,9 @@ def make(
 ) -> None:
     """Make a signed list. PINs come in clear; verifiers, QR passes, salt and ids are made here."""
     with refusals(as_json):
+        for given in (source, key, pass_keys, encrypt_to):
+            if given is not None and out.exists() and given.exists() and out.samefile(given):
+                raise Refused("exists", str(out), "is one of the files the list is made from")
         signing_key = _signing_key(key)
         plain = plain_list.parse(read_file(source, plain_list.INPUT_BYTES))
         group_keys = plain_list.parse_pass_keys(read_file(pass_keys, LIMITS.socket_line_bytes)) if pass_keys else None

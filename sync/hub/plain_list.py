@@ -130,7 +130,9 @@ def _decode(data: bytes, kind: type[T], whole_document: str) -> T:
     try:
         return decode(data, kind, "")
     except Refused as refusal:
-        raise Refused(refusal.code, refusal.where.lstrip(".") or whole_document, refusal.text) from None
+        place = refusal.where.lstrip(".")
+        where = place if place and not place.startswith("[") else whole_document + place
+        raise Refused(refusal.code, where, refusal.text) from None
 
 
 def build(
@@ -184,7 +186,12 @@ def build(
     )
     payload = code_list.dump(result)
     # What a door would refuse for its own reasons (sizes, ids that occur twice) does not get signed.
-    return Made(code_list.parse(payload), payload, passes)
+    try:
+        return Made(code_list.parse(payload), payload, passes)
+    except Refused as refusal:
+        # The places of the list are those of the input.
+        where = "input" if refusal.where == "list" else refusal.where.removeprefix("list.")
+        raise Refused(refusal.code, where, refusal.text) from None
 
 
 def derive_all(pins: Sequence[str], kdf: PinKdf, derived: Callable[[], None]) -> list[str]:

@@ -1,6 +1,7 @@
 """`zaalsleutel keys make`: the files it writes and the ones it leaves alone."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def test_nothing_is_ever_overwritten(taken: str, tmp_path: Path):
         assert (tmp_path / taken).read_text() == "precious"
 
 
+@pytest.mark.parametrize("public", ["no/public", "private", "./private"])
+def test_both_halves_are_written_or_neither(public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert make("--purpose", "list", "--out", "private", "--public", public)[0] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path):
     status, _, err = make("--purpose", "list", "--out", tmp_path / "no" / "key")
     assert (status, "(unwritable)" in err) == (1, True)
@@ -77,8 +85,21 @@ def test_replacing_a_file_leaves_nothing_behind(tmp_path: Path):
         keys_cli.replace_file(target, text, mode=0o600)
         assert target.read_bytes() == text
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "/", "/dev/null", "pipe"])
+def test_only_a_file_is_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
     with pytest.raises(Refused, match="unwritable"):
-        keys_cli.replace_file(tmp_path, b"", mode=0o600)
+        keys_cli.replace_file(Path(place), b"", mode=0o600)
+
+
+def test_a_link_is_followed(tmp_path: Path):
+    (tmp_path / "link").symlink_to("file")
+    keys_cli.replace_file(tmp_path / "link", b"new", mode=0o600)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_reading_is_bounded(tmp_path: Path):

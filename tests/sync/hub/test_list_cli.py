@@ -231,7 +231,8 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("no such day", whole(issued="2026-02-30T00:00:00Z"), "bad_instant", "issued"),
     ("before 1970", whole(issued="1969-12-31T23:59:59Z"), "bad_instant", "issued"),
     ("a backward window", first(windows=BACKWARD), "bad_list", "grants[0].windows[0]"),
-    ("a grant id twice", second(id="g-1"), "bad_list", "list.grants"),
+    ("a grant id twice", second(id="g-1"), "bad_list", "grants[1].id"),
+    ("a list that ends before it begins", whole(valid_until="2026-07-13T00:00:00Z"), "bad_list", "input"),
     ("unknown closure", whole(closures=[PARTY]), "bad_schema", "closures[0].reason"),
     ("not JSON", "{", "not_json", "input"),
     ("a name twice", json.dumps(plain())[:-1] + ',"epoch":2}', "duplicate_member", "input"),
@@ -276,6 +277,16 @@ def test_bad_keys(desk: Desk, key: str, code: str):
 def test_bad_group_keys(desk: Desk, entries: str):
     status, out, _ = desk.make(plain(), "--pass-keys", desk.write("keys.json", entries))
     assert (status, json.loads(out)["refused"]) == (1, "bad_schema")
+    assert json.loads(out)["where"].startswith("pass keys")
+
+
+@pytest.mark.parametrize("name", ["key.jwk", "plain.json", "link"])
+def test_what_the_list_is_made_from_is_not_written_over(desk: Desk, name: str):
+    (desk.folder / "link").symlink_to("key.jwk")
+    desk.out = desk.folder / name
+    assert desk.make(plain())[0] == 1
+    assert json.loads((desk.folder / "key.jwk").read_bytes()) == desk.key.jwk()
+    assert json.loads((desk.folder / "plain.json").read_bytes()) == plain()
 
 
 def test_make_without_json_is_for_people(desk: Desk):
