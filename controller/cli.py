@@ -205,7 +205,7 @@ def explain(
             case = Case(utc_seconds(at, "--at"), pin, qr)
             _print_answer(explainer.explain(case), as_json)
             return
-        lines = _read(batch).splitlines()
+        lines = batch.read_bytes().splitlines()
         cases = [parse_case(parse_object(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1) if line]
     except (Refused, OSError) as error:
         raise _fail(error, 2) from None
@@ -238,4 +238,6 @@ def _print_refusal(refused: Refused, as_json: bool) -> None:
 
 
 def _read(path: Path) -> bytes:
-    return path.read_bytes()
+    """A file; of one larger than any list or key as much as shows that."""
+    with path.open("rb") as file:
+        return file.read(LIMITS.sync_line_bytes + 1)

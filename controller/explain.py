@@ -1,11 +1,13 @@
 """`explain`: what the door would decide, and why, from a list file alone.
 
 Judged like at the door but without counters (no tries, no uses), with the clock trusted and never read: the instant is
-given. The list is judged as a start does, so one that has expired is acceptable and answers `list_expired`.
+given. The list is judged as a start does, so one that has expired is acceptable and answers `list_expired`, and its own
+posture is the door's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +16,20 @@ from typing import Any
 from controller.codelist import check_kinds
 from controller.decide import Installed, Moment, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.formats import code_list as formats
+from controller.formats.code_list import PostureState
 from controller.formats.envelope import key_id, open_envelope
 from controller.formats.errors import Refused
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.limits import LIMITS
 from controller.formats.pin import derive, is_pin
 from controller.formats.trust import Trust
+from controller.posture import Posture
+
+# RFC 3339, section 5.6. Python's reader takes all of ISO 8601, such as week numbers, and more with each version.
+INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+YEAR_10000_S = 253_402_300_800  # where four digits of a year end; a list's instants may lie further
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class Explainer:
             "reason": verdict.reason.value,
             "grant": verdict.grant,
         }
-        if verdict.opens_at is not None:
+        if verdict.opens_at is not None and verdict.opens_at < YEAR_10000_S:
             answer["opens_at"] = utc_text(verdict.opens_at)
         return answer
 
@@ -68,15 +78,20 @@ class Explainer:
         code_list = self._installed.list
         # The newest instant that certainly has passed, for somebody with nothing but this list, is its own date.
         moment = Moment(case.at_s, trusted=True, floor_s=code_list.issued)
+        posture = self._posture(case.at_s)
         if case.qr is not None:
-            return decide(self._installed, QrPresented(case.qr), moment)
+            return decide(self._installed, QrPresented(case.qr), moment, posture)
         pin = case.pin or ""
         # Any other text is no PIN of this door, of whatever length: -1 is nobody's PIN length.
         length = len(pin) if is_pin(pin, len(pin)) else -1
         reason = screen_pin(self._installed, length, tries=1)
         if reason is not None:
             return Verdict(reason, via="pin")
-        return decide(self._installed, PinPresented(self._verifier(pin)), moment)
+        return decide(self._installed, PinPresented(self._verifier(pin)), moment, posture)
+
+    def _posture(self, at_s: int) -> PostureState:
+        given = self._installed.list.posture
+        return Posture(given.state, given.since, given.until).at(at_s, trusted=True).state if given else "controlled"
 
     def _verifier(self, pin: str) -> str:
         """Derived once for each distinct PIN."""
@@ -94,12 +109,12 @@ def utc_seconds(text: Any, where: str) -> int:
     """The whole UTC second of an RFC 3339 instant with offset. Raises Refused."""
     if not isinstance(text, str):
         raise Refused("bad_instant", where, "an RFC 3339 instant as a string is wanted")
+    if not INSTANT.fullmatch(text):
+        raise Refused("bad_instant", where, "not an RFC 3339 instant with an offset, e.g. 2026-07-17T11:45:00Z")
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise Refused("bad_instant", where, "not an RFC 3339 instant") from None
-    if instant.tzinfo is None:
-        raise Refused("bad_instant", where, "needs an offset, e.g. Z")
+        raise Refused("bad_instant", where, "there is no such day or time") from None
     return int(instant.timestamp() // 1)
 
 

@@ -8,13 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from controller import cli
+from controller.explain import Case, Explainer, utc_seconds
 from controller.formats import code_list as formats
 from controller.formats import jwe
+from controller.formats.envelope import seal
+from controller.formats.errors import Refused
 from controller.formats.jwk import SigningKey, make_key
 from tests.controller.enrolled_unit import Town
-from tests.controller.worlds import DAY, NOON, PIN, code_list, grant
+from tests.controller.worlds import DAY, NOON, PIN, code_list, grant, token
 
 AT = "2026-07-17T12:30:00Z"
+FAR = 1 << 40  # the last instant a list may name, in the year 36812
 LIST = code_list(grant("g1"), version=1_000)
 
 
@@ -111,6 +115,43 @@ def test_one_of_key_and_trust_is_asked_for(shelf: Shelf):
 def test_what_the_list_says_counts_at_the_instant_asked(shelf: Shelf):
     shelf.list(code_list(grant("g1", windows=((NOON + DAY, NOON + 2 * DAY),)), version=1_000))
     assert shelf.ask(*TRUSTED)["reason"] == "too_early"
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("renter", "lockdown"), ("emergency", "granted")])
+def test_a_list_that_locks_the_door_down_is_explained_as_the_door_takes_it(shelf: Shelf, kind: Any, reason: str):
+    shelf.list(
+        code_list(
+            grant("g1", kind=kind), version=1_000, posture=formats.Posture(state="lockdown", since=NOON, until=None)
+        )
+    )
+    assert shelf.ask(*TRUSTED)["reason"] == reason
+
+
+def test_a_window_past_the_year_9999_is_early_without_a_date():
+    rules, key = code_list(grant("g1", qr=token(), windows=((FAR - 10, FAR),)), version=1_000), make_key()
+    explainer = Explainer(seal(formats.dump(rules), formats.TYP, key), {key.verify_key.thumbprint: key.verify_key})
+    answer = explainer.explain(Case(NOON, None, token()))
+    assert answer == {"verdict": "refused", "reason": "too_early", "grant": "g1"}
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-07-17T12:00:00Z", "2026-07-17t14:00:00.5+02:00", "2026-07-17 12:00:00z", "2026-07-17T11:59:00-00:01"]
+)
+def test_an_instant_is_rfc_3339(text: str):
+    assert utc_seconds(text, "at") == 1_784_289_600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-W29-5T12:00:00Z", "20260717T120000Z", "2026-07-17x12:00:00Z", "2026-07-17T12Z", "2026-07-17T12:00:00"),
+        *("2026-07-17T14:00:00+02:00:30", "2026-07-17T12:00:00,5Z", "2026-07-17T24:00:00Z", "2026-07-17T12:00:00Z\n"),
+        *("2026-02-30T12:00:00Z", "2026-07-17T12:00:00+24:00", "２０２６-07-17T12:00:00Z", ""),
+    ],
+)
+def test_another_spelling_is_none(text: str):
+    with pytest.raises(Refused):
+        utc_seconds(text, "at")
 
 
 def _members(key: Any) -> dict[str, Any]:
