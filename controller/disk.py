@@ -73,15 +73,6 @@ def list_path(data: Path, payload_hash: str) -> Path:
     return data / f"list-{payload_hash}"
 
 
-def install_list(data: Path, envelope: bytes, floors: Floors) -> None:
-    """Write the list, then the floors that name it: a power cut between the two leaves the old list in force.
-
-    Raises OSError."""
-    assert floors.list_hash is not None
-    replace_file(list_path(data, floors.list_hash), envelope)
-    write_floors(data, floors)
-
-
 def remove_other_lists(data: Path, keep: str | None) -> None:
     """Take away lists that are no longer named. Raises OSError."""
     for path in data.glob("list-*"):

@@ -20,7 +20,6 @@ out, err = Console(), Console(stderr=True)
 
 THIN: int = 180
 """Points kept of each series in the report: enough for a plot."""
-MINUTES_A_MONTH = 60
 
 
 def soak(

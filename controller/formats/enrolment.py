@@ -39,7 +39,6 @@ PREFIX: Final = "ZSE1:"
 TEXT_CHARS: Final = 90  # a QR code of version 4-M, and no more
 NAMES_CHARS: Final = 41  # what is left for door id and hub together
 SECRET_BYTES: Final = 10
-CODED_CHARS: Final = 42
 HUB_PORT: Final = 443
 TYP: Final = "zs-enrol-1"
 RENEWAL_TYP: Final = "zs-renew-1"

@@ -190,11 +190,6 @@ class Link:
         self._kept: dict[Kind, Deliver] = {}
         self._delivered: dict[Kind, Deliver] = {}
 
-    @property
-    def in_flight(self) -> bytes | None:
-        """The one batch on its way to the hub."""
-        return self._batch
-
     def handle(self, event: Event, now_s: float, roll: float) -> list[Effect]:
         """What to do about `event`. Raises Refused `wrong_door` when the controller turns out to be another door's."""
         match event:

@@ -74,13 +74,6 @@ class ClientDesk:
 
         return self.bench.look(look)
 
-    def client_of(self, token: str) -> Client:
-        """The client a secret belongs to. Raises Refused `unauthorised`."""
-        client = self.bench.look(lambda session: _by_secret(session, token))
-        if client is None:
-            raise Refused("unauthorised", "authorization", "a bearer token of a known client is needed")
-        return client
-
     def new_token(self, client_id: str) -> str:
         """A new secret for a client; the one before stops working, and with it every token it got."""
         secret = f"{client_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"

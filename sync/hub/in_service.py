@@ -8,10 +8,10 @@ says `[commissioning] required = false`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, BigInteger, select
+from sqlalchemy import JSON, BigInteger
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.code_list import Closure
@@ -111,12 +111,6 @@ def why_not(session: Session, door: Door) -> str | None:
 def closures(session: Session, door: Door) -> list[Closure]:
     """What keeps renters out of a door that is not in service."""
     return [ALWAYS] if why_not(session, door) is not None else []
-
-
-def out_of_service(session: Session, doors: Collection[str]) -> list[str]:
-    """Those of these doors that are not in service."""
-    rows = session.scalars(select(Door).where(Door.id.in_(doors)).order_by(Door.id))
-    return [door.id for door in rows if why_not(session, door) is not None]
 
 
 def _row(session: Session, door: str) -> DoorService:

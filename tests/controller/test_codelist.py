@@ -1,14 +1,12 @@
-"""The trust gate: every refusal by its name, and what is on disk after one."""
+"""The trust gate: every refusal by its name. What is on disk after one: `test_bad_input.py`."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from controller.codelist import Accepted, Floors, GateTime, accept_installed, accept_new
-from controller.disk import install_list, list_path, read_floors, write_floors
 from controller.formats import code_list as formats
 from controller.formats.code_list import CodeList
 from controller.formats.encoding import b64, canonical, parse_object
@@ -120,13 +118,10 @@ def test_a_door_that_lost_its_file_takes_the_same_list_again():
         (changed(grants=OLD.grants[:2]), "unexplained_shrink"),
     ],
 )
-def test_what_is_refused_leaves_the_disk_alone(tmp_path: Path, envelope: bytes, code: str):
-    install_list(tmp_path, sealed(OLD), floors_of(OLD))
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+def test_refused(envelope: bytes, code: str):
     with pytest.raises(Refused) as caught:
-        accept(envelope, floors=read_floors(tmp_path))
+        accept(envelope, floors=floors_of(OLD))
     assert caught.value.code == code
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -217,21 +212,8 @@ def test_at_start_only_the_list_the_floors_name_counts():
     assert at_start(sealed(OLD), trust(), replace(floors_of(OLD), list_version=999)) == "rolled_back"
 
 
-def test_a_list_edited_on_the_card_is_no_list(tmp_path: Path):
-    install_list(tmp_path, sealed(OLD), floors_of(OLD))
-    floors = read_floors(tmp_path)
-    assert floors is not None
-    path = list_path(tmp_path, floors.list_hash or "")
-    path.write_bytes(sealed(OLD, OTHER))
-    assert at_start(path.read_bytes(), trust(), floors) == "unknown_key"
-
-
-def test_a_power_cut_between_list_and_floors_leaves_the_old_one_in_force(tmp_path: Path):
-    install_list(tmp_path, sealed(OLD), floors_of(OLD))
-    (tmp_path / f"list-{floors_of(NEW).list_hash}").write_bytes(sealed(NEW))
-    assert read_floors(tmp_path) == floors_of(OLD)
-    write_floors(tmp_path, floors_of(NEW))
-    assert read_floors(tmp_path) == floors_of(NEW)
+def test_a_list_edited_on_the_card_is_no_list():
+    assert at_start(sealed(OLD, OTHER), trust(), floors_of(OLD)) == "unknown_key"
 
 
 def limited(*kinds: Any) -> Trust:

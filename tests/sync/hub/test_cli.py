@@ -79,7 +79,7 @@ def test_a_door_comes_into_service(hub, tmp_path):
 def test_tokens_and_refusals(hub, tmp_path):
     hub("apply", hub.town)
     token = hub("token", "booking").output.strip()
-    assert open_hub(hub.folder).service.client_of(token).id == "booking"
+    assert open_hub(hub.folder).service.caller(token, 0).id == "booking"
     hub("token", "nobody", code=1)
     hub("list-of", "nowhere", "--out", str(tmp_path / "x"), code=1)
     hub("token", code=2)

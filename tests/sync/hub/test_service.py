@@ -249,9 +249,9 @@ def test_a_door_added_to_a_room_learns_the_codes_that_are_out(service, list_of):
 
 def test_tokens_are_known_by_hash_and_replaced(service):
     first = service.new_token("booking")
-    assert service.client_of(first).id == "booking"
+    assert service.caller(first, NOW).id == "booking"
     second = service.new_token("booking")
-    assert service.client_of(second).id == "booking"
+    assert service.caller(second, NOW).id == "booking"
     for token in (first, "", "booking", "booking.", "nobody.x"):
         with pytest.raises(Refused, match="unauthorised"):
-            service.client_of(token)
+            service.caller(token, NOW)
