@@ -14,7 +14,7 @@ that fits in itself, and the hub can hand out an old one; neither fits a checkpo
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
@@ -79,19 +79,24 @@ def read_checkpoints(lines: Iterable[bytes], door_key: VerifyKey | None) -> list
     """The statements in a checkpoint file, one statement line each. Raises Refused."""
     found = []
     for number, line in enumerate(lines, 1):
-        parsed = parse_line(line.removesuffix(b"\n"))
-        if not isinstance(parsed, StatementLine):
-            raise Refused("bad_checkpoint", f"line {number}", "a checkpoint is one of the door's statements")
-        found.append(_opened(parsed.sealed, door_key))
+        try:
+            parsed = parse_line(line.removesuffix(b"\n"))
+            if not isinstance(parsed, StatementLine):
+                raise Refused("bad_checkpoint", "", "a checkpoint is one of the door's statements")
+            found.append(_opened(parsed.sealed, door_key))
+        except Refused as refused:
+            raise Refused(refused.code, f"line {number} {refused.where}".rstrip(), refused.text) from None
     if not found:
-        raise Refused("bad_checkpoint", "file", "it holds no checkpoint")
+        raise Refused("bad_checkpoint", "", "it holds no checkpoint")
     return found
 
 
 def verify(lines: Iterable[bytes], door_key: VerifyKey | None, checkpoints: Sequence[Statement] = ()) -> Verdict:
     """Check a file up to the first damage."""
     verdict = Verdict(signatures_checked=door_key is not None)
-    check = _Check(verdict, door_key, {(one.door, one.log, one.last): one for one in checkpoints})
+    check = _Check(verdict, door_key)
+    for one in checkpoints:
+        check.checkpoints[one.door, one.log, one.last].add(one.hash)
     try:
         for line in lines:
             check.line(line)
@@ -114,7 +119,6 @@ class _Check:
 
     verdict: Verdict
     door_key: VerifyKey | None
-    checkpoints: dict[tuple[str, str, int], Statement]
     line_number: int = 0
     closing_line: bytes = b""
     closing: Statement | None = None
@@ -123,6 +127,8 @@ class _Check:
     before_first: str = ""
     group: list[RecordLine] = field(default_factory=list)
     hashes: deque[str] = field(default_factory=lambda: deque(maxlen=LIMITS.batch_records + 1))
+    # By door, log and number; of two hashes for one number, one is not of this history.
+    checkpoints: defaultdict[tuple[str, str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def line(self, line: bytes) -> None:
         self.line_number += 1
@@ -251,10 +257,10 @@ class _Check:
     # --- what the door said before ---
 
     def _compare(self, statement: Statement, seq: int, reached: str) -> None:
-        checkpoint = self.checkpoints.pop((statement.door, statement.log, seq), None)
-        if checkpoint is None:
+        signed = self.checkpoints.pop((statement.door, statement.log, seq), None)
+        if signed is None:
             return
-        if checkpoint.hash != reached:
+        if signed != {reached}:
             text = "the door signed another history up to here"
             raise self._damaged("checkpoint", self.verdict.first, text, upto=seq)
         self.verdict.checkpoints.append(seq)
@@ -263,13 +269,13 @@ class _Check:
         """Checkpoints that no record answered: of another log, from before the file begins, or from after its end."""
         assert self.closing is not None
         first, last = self.verdict.first or 1, self.closing.last
-        for (door, log, seq), checkpoint in sorted(self.checkpoints.items()):
+        for (door, log, seq), signed in sorted(self.checkpoints.items()):
             if (door, log) != (self.closing.door, self.closing.log) or seq < first - 1:
                 self.verdict.not_compared.append(seq)
             elif seq > last:
                 text = "the door had signed for more than the file holds"
                 raise self._damaged("checkpoint", last + 1, text, upto=seq)
-            elif checkpoint.hash != self.before_first:
+            elif signed != {self.before_first}:
                 raise self._damaged("checkpoint", first, "the door signed another history before this one")
             else:
                 self.verdict.checkpoints.append(seq)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from controller.formats.encoding import canonical, parse_object
+from controller.formats.errors import Refused
 from controller.formats.event import Statement
 from controller.formats.jwk import VerifyKey, load_public
 from sync.hub import report_cli, retention_cli
@@ -103,7 +104,13 @@ def export_log(
 
 
 def _checkpoints(paths: list[Path], door_key: VerifyKey | None) -> list[Statement]:
-    return [one for path in paths for one in read_checkpoints(path.read_bytes().splitlines(), door_key)]
+    found: list[Statement] = []
+    for path in paths:
+        try:
+            found += read_checkpoints(path.read_bytes().splitlines(), door_key)
+        except Refused as refused:
+            raise Refused(refused.code, f"{path} {refused.where}".rstrip(), refused.text) from None
+    return found
 
 
 def _door_key(path: Path) -> VerifyKey:
@@ -128,6 +135,8 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
     else:
         numbers = f"{verdict.records} records, {verdict.first} to {verdict.last}"
         yield f"intact: {numbers}, log {verdict.log} of {verdict.door}"
+        if verdict.first != 1:
+            yield f"What came before number {verdict.first} is not in this file."
         if verdict.redacted:
             yield f"{verdict.redacted} of them name somebody without saying whom (erased or redacted)."
         if verdict.checkpoints:

@@ -314,6 +314,16 @@ def test_an_old_history_is_found_by_a_checkpoint(door: DoorLog):
     assert (damage.kind, damage.first, damage.last) == ("checkpoint", 13, 20)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_histories_signed_up_to_one_number_do_not_hide_each_other(lines: list[bytes], door: DoorLog, turned: bool):
+    forked = DoorLog(signing=door.signing)
+    forked.add(12, note="another")
+    kept = [checkpoint_of(door, 9, 12), checkpoint_of(forked, 9, 12)]
+    damage = compared(lines, door, *reversed(kept) if turned else kept).damage
+    assert damage is not None
+    assert (damage.kind, damage.last) == ("checkpoint", 12)
+
+
 def test_a_checkpoint_of_another_log_proves_nothing(lines: list[bytes], door: DoorLog):
     other = DoorLog(log="f" * 16, signing=door.signing)
     other.add(3)
@@ -325,11 +335,11 @@ def test_a_checkpoint_of_another_log_proves_nothing(lines: list[bytes], door: Do
 def test_a_checkpoint_signed_by_somebody_else_is_refused(lines: list[bytes], door: DoorLog):
     forger = DoorLog(signing=make_key())
     forger.add(3)
-    with pytest.raises(Refused):
-        compared(lines, door, checkpoint_of(forger, 1, 3))
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=r"line 2 .*unknown_key"):
+        compared(lines, door, checkpoint_of(door, 1, 3), checkpoint_of(forger, 1, 3))
+    with pytest.raises(Refused, match="bad_checkpoint"):
         compared(lines, door)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=r"line 1: .*bad_checkpoint"):
         compared(lines, door, lines[1])
 
 
