@@ -50,6 +50,7 @@ TITLES: Final = {
     "light": ("Lampje", "light"),
     "sound": ("Zoemer", "buzzer"),
     "camera": ("Camera", "camera"),
+    "camera_inside": ("Camera binnen", "camera inside"),
     "clock": ("Klok (RTC)", "clock chip"),
     "keypads": ("Klavier", "keypad"),
     "scanners": ("QR-scanner", "QR scanner"),
@@ -90,7 +91,7 @@ def devices(config: Config, board: str) -> Iterator[Device]:
 
 def _device(section: str, part: Part, board: str) -> Iterator[Device]:
     title, english = TITLES[section]
-    driver = type(part.settings).__module__.rpartition(".")[2]
+    driver = str(getattr(part.driver, "__name__", "")).rpartition(".")[2]
     if section in NAMED:
         name = part.section.partition(".")[2]
         title, english = f"{title} {SIDES.get(name, name)}", f"{english} {name}"
@@ -134,9 +135,10 @@ def _terminals(driver: str, settings: msgspec.Struct, board: str) -> tuple[tuple
             leads = Terminal("SDA", 2), Terminal("SCL", 3)
             return (*leads, three, ground), ("DS3231 met knoopcel", "DS3231 with a coin cell")
         case "camera_picamera2":
+            number = f" {getattr(settings, 'number', 0)}" if "5" in board.split() else ""
             return (Terminal("lint / ribbon", supply="CSI"),), (
-                "cameraconnector van de Pi",
-                "the Pi's camera connector",
+                f"cameraconnector{number} van de Pi",
+                f"the Pi's camera connector{number}",
             )
         case "camera_opencv" | "keypad_usb":
             return (Terminal("USB", supply="USB"),), ("altijd dezelfde poort", "always the same port")

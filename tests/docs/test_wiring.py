@@ -57,6 +57,13 @@ def test_its_words_fit_into_it(profile):
         assert left + width <= float(root.attrib["width"]), text.text
 
 
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_every_device_has_more_than_a_ground(profile):
+    """A driver that the picture does not know would be drawn as a lone ground, which somebody would connect."""
+    for device in wiring.devices(load(profile), ""):
+        assert {terminal.supply for terminal in device.terminals} != {"GND"}, device.english
+
+
 def test_the_header_is_the_one_of_every_pi():
     """Known pairs, and each of the 40 pins once: 28 lines, 8 grounds, 4 supplies."""
     known = {2: 3, 4: 7, 14: 8, 17: 11, 18: 12, 27: 13, 25: 22, 0: 27, 12: 32, 21: 40}

@@ -125,7 +125,7 @@ def variant(package: Path, version: str, folder: Path, damage: str = "") -> Path
 def test_it_installs_and_starts(root, package):
     root.run(root.take(package))
     assert "zaalsleutel 0.1.0" in root.run("cd / && zaalsleutel --version")
-    for account in ("zs-door", "zs-camera", "zs-sync", "zs-display", "zs-clock"):
+    for account in ("zs-door", "zs-camera", "zs-camera-inside", "zs-sync", "zs-display", "zs-clock"):
         root.run(f"id {account}")
     assert root.run("systemctl is-enabled zaalsleutel.target zaalsleutel-controller").split() == ["enabled"] * 2
     assert root.run("stat -c '%U %a' /var/lib/zaalsleutel").split() == ["zs-door", "700"]
@@ -266,6 +266,7 @@ def test_a_machine_that_starts_is_a_door(booted):
     assert given == [
         "admin.sock zs-door zs-door 660",
         "camera.sock zs-door zs-camera 660",
+        "camera_inside.sock zs-door zs-camera-inside 660",
         "display.sock zs-door zs-display 660",
         "sync.sock zs-door zs-sync 660",
     ]

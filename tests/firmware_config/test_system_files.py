@@ -42,8 +42,8 @@ def test_accounts_are_made_as_written(tmp_path):
         if done.returncode and "permi" in done.stderr.lower():
             pytest.skip(f"making accounts in a root of one's own is not allowed here: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr
-    accounts = re.findall(r"^(zs-\w+):", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
-    assert sorted(accounts) == ["zs-camera", "zs-clock", "zs-display", "zs-door", "zs-sync"]
+    accounts = re.findall(r"^(zs-[\w-]+):", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
+    assert sorted(accounts) == ["zs-camera", "zs-camera-inside", "zs-clock", "zs-display", "zs-door", "zs-sync"]
 
 
 def test_tmpfiles_makes_the_folders(tmp_path):

@@ -18,9 +18,9 @@ REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "systemd"
 INSTALLED = "/opt/zaalsleutel/current/bin/zaalsleutel"
 PYTHON = "/opt/zaalsleutel/current/bin/python3"
-SERVICES = ("controller", "camera", "agent", "display", "clock")
+SERVICES = ("controller", "camera", "camera-inside", "agent", "display", "clock")
 # Tenths of the exposure level systemd gives, 0 to 100. What is left is each purpose: devices, network, or clock.
-EXPOSURE = {"controller": 4, "camera": 4, "agent": 10, "display": 9, "clock": 5}
+EXPOSURE = {"controller": 4, "camera": 4, "camera-inside": 4, "agent": 10, "display": 9, "clock": 5}
 # What is run now and then, and is not part of the target.
 ONE_SHOTS = {"update": 22, "doctor": 2}
 LEASE_S = 10
@@ -71,7 +71,7 @@ def test_exposure_does_not_grow(service, installed):
 
 def test_the_table_in_the_readme_is_this_one():
     rows = re.findall(
-        r"^\| `zaalsleutel-(\w+)` \| `([\w-]+)` .* ([\d.]+) \|$", (SHIPPED / "README.md").read_text(), re.M
+        r"^\| `zaalsleutel-([\w-]+)` \| `([\w-]+)` .* ([\d.]+) \|$", (SHIPPED / "README.md").read_text(), re.M
     )
     assert rows == [(name, effective(name)["User"][-1], f"{EXPOSURE[name] / 10}") for name in SERVICES]
 
@@ -91,9 +91,9 @@ def _declared(kind: str) -> set[str]:
 
 def test_authority_is_divided():
     """No process has both the network and a device; the lock and the camera are in different ones."""
-    controller, camera, agent, display, clock = map(effective, SERVICES)
-    networks = [unit["PrivateNetwork"][-1] for unit in (controller, camera, agent, display, clock)]
-    assert networks == ["yes", "yes", "no", "no", "yes"]
+    controller, camera, inside, agent, display, clock = map(effective, SERVICES)
+    networks = [unit["PrivateNetwork"][-1] for unit in (controller, camera, inside, agent, display, clock)]
+    assert networks == ["yes", "yes", "yes", "no", "no", "yes"]
     assert "DeviceAllow" not in clock and clock["PrivateDevices"] == ["yes"]
     assert "char-gpiochip rw" in controller["DeviceAllow"]
     assert not {"char-gpiochip rw", "char-input r"} & set(camera["DeviceAllow"])
@@ -102,6 +102,12 @@ def test_authority_is_divided():
         assert "DeviceAllow" not in networked
     # The last word on addresses: the agent may speak to any, the display to this machine's own browser.
     assert [unit["IPAddressAllow"][-1] for unit in (agent, display)] == ["any", "localhost"]
+
+
+def test_the_two_cameras_differ_in_nothing_but_their_side():
+    outside, inside = effective("camera"), effective("camera-inside")
+    differing = {name for name in outside | inside if outside.get(name) != inside.get(name)}
+    assert differing == {"Description", "ExecCondition", "ExecStart", "User"}
 
 
 def test_the_devices_are_given_to_the_accounts_that_may_use_them():
@@ -117,7 +123,7 @@ def test_a_socket_is_given_to_the_role_that_may_connect():
     """By root, after the controller made them; without following a link that the controller could have planted."""
     given = [line.split() for line in effective("controller")["ExecStartPost"]]
     assert [(command, option) for command, option, _, _ in given] == [("+/bin/chgrp", "-h")] * len(given)
-    accounts = {"camera": "camera", "sync": "agent", "display": "display"}
+    accounts = {"camera": "camera", "camera_inside": "camera-inside", "sync": "agent", "display": "display"}
     for _, _, group, path in given:
         assert group == effective(accounts[Path(path).stem])["User"][-1]
     assert {Path(path).stem for *_, path in given} == set(accounts)
