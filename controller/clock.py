@@ -112,16 +112,21 @@ class Clock:
         """Whether two sources disagree: NTP with this clock, or a signed reading that was not believed."""
         return self._ntp_disagrees or self._signed_disagrees
 
+    def reading(self, raw_ms: int) -> tuple[int, ClockState, int]:
+        """`utc_ms`, `state` and `floor_s` at one instant."""
+        floor_ms = self._own_floor_ms(raw_ms)
+        if not self.trusted:
+            return floor_ms, self._state, floor_ms // 1000
+        utc_ms = self._utc_ms + raw_ms - self._raw_ms
+        return utc_ms, self._state, max(0, min(floor_ms, utc_ms - FLOOR_BEHIND_MS)) // 1000
+
     def utc_ms(self, raw_ms: int) -> int:
         """UTC milliseconds; the floor itself while nothing better is known."""
         return self._utc_ms + raw_ms - self._raw_ms if self.trusted else self._own_floor_ms(raw_ms)
 
     def floor_s(self, raw_ms: int) -> int:
         """The UTC second that certainly has passed; while the clock is trusted never above now - 120 s."""
-        floor_ms = self._own_floor_ms(raw_ms)
-        if self.trusted:
-            floor_ms = min(floor_ms, self.utc_ms(raw_ms) - FLOOR_BEHIND_MS)
-        return max(0, floor_ms) // 1000
+        return self.reading(raw_ms)[2]
 
     def kept_floor_s(self, raw_ms: int) -> int:
         """The floor to write down: what signed time alone has earned."""

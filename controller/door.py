@@ -178,6 +178,12 @@ class Door:
 
     def deadline_ms(self, now: Now) -> int | None:
         """The monotonic instant at which `Tick` has something to do, None when only an event can."""
+        posture, faults = self.memory.posture, self.faults
+        for fault, on in self._own_faults(now).items():
+            if on != (fault in faults):
+                return now.mono_ms
+        if posture.over(now.utc_s, now.trusted):
+            return now.mono_ms
         candidates = [
             self._leaf.deadline_ms,
             self._journal.deadline_ms,
@@ -185,16 +191,11 @@ class Door:
             self._keypads.deadline_ms,
             self.commissioning.deadline_ms,
         ]
-        if "pin_tries" in self.faults:
+        if "pin_tries" in faults:
             candidates.append(self._tries.next_back_ms(now.mono_ms))
-        posture = self.memory.posture
-        if any(on != (fault in self.faults) for fault, on in self._own_faults(now).items()):
-            candidates.append(now.mono_ms)
-        if posture.over(now.utc_s, now.trusted):
-            candidates.append(now.mono_ms)
-        elif posture.until_s is not None:
+        if posture.until_s is not None:
             candidates.append(now.mono_ms + posture.until_s * 1000 - now.utc_ms)
-        if self.installed and now.trusted and "list_stale" not in self.faults:
+        if now.trusted and self.installed and "list_stale" not in faults:
             stale_s = self.installed.list.refresh_after + STALE_AFTER_S
             candidates.append(now.mono_ms + max(0, stale_s * 1000 - now.utc_ms))
         return min([candidate for candidate in candidates if candidate is not None], default=None)

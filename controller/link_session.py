@@ -111,9 +111,10 @@ class LinkSession:
 
     def state(self, report: StateReport, now_ms: int) -> SendState | None:
         """The state message to send now: at once when something changed, else once a minute."""
-        waited_ms = now_ms - self._reported_ms
-        if self._last_report is not None and waited_ms < (HEARTBEAT_MS if self._unchanged(report) else STATE_EVERY_MS):
-            return None
+        if self._last_report is not None:
+            waited_ms = now_ms - self._reported_ms
+            if waited_ms < STATE_EVERY_MS or (waited_ms < HEARTBEAT_MS and self._unchanged(report)):
+                return None
         self._last_report, self._reported_ms = report, now_ms
         return SendState(body=seal(canonical(report), STATE_TYP, self._signer).decode("ascii"))
 

@@ -109,8 +109,7 @@ class Performer:
     def now(self) -> Now:
         """One reading of the clock."""
         raw_ms = self._unit.ports.clock.raw_ms()
-        clock = self._unit.clock
-        return Now(raw_ms, clock.utc_ms(raw_ms), clock.state, clock.floor_s(raw_ms))
+        return Now(raw_ms, *self._unit.clock.reading(raw_ms))
 
     def start(self) -> None:
         """The records and effects of coming up."""

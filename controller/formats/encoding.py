@@ -78,9 +78,11 @@ def decode(data: bytes, kind: type[T], where: str) -> T:
         raise Refused("bad_schema", f"{where}{place}", text) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused("not_json", where, "not JSON in UTF-8") from None
-    # msgspec takes the last of two members with one name; a second pass that keeps nothing finds them. It comes second,
-    # because by now the shape is known: megabytes of `[],[],…` would cost the plain parser a hundred times their size.
-    _loads(data, where, _NAMES_ONLY)
+    # msgspec takes the last of two members with one name. What is spelled as we spell it has no such two; in anything
+    # else a second pass that keeps nothing finds them. It comes second, because by now the shape is known: megabytes of
+    # `[],[],…` would cost the plain parser a hundred times their size.
+    if canonical(value) != data:
+        _loads(data, where, _NAMES_ONLY)
     return value
 
 
