@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from controller.formats.event import GENESIS, Event
@@ -21,7 +22,6 @@ class Seen:
     compared: dict[str, int] = field(default_factory=dict)
     last: Event | None = None
     last_ms: int = -1
-    touched_ms: int = -1
     numbers: dict[str, int] = field(default_factory=dict)
     reachable_turns: int = 0
     breaks: tuple[int, int] = (0, 0)
@@ -30,7 +30,7 @@ class Seen:
     life: int = 0
     pulses: int = 0
     attended_until_ms: int = -1
-    ends: list[tuple[int, str, int]] = field(default_factory=list)
+    ends: deque[tuple[int, str, int]] = field(default_factory=deque)  # (world time, log, last record), 3 h of them
     entries: dict[str, list[int]] = field(default_factory=dict)  # world times of each grant's `in`, of this log
     awaited: dict[str, int] = field(default_factory=dict)  # grants let in and not yet through, since when
     commitments: set[str] = field(default_factory=set)

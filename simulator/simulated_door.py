@@ -30,7 +30,7 @@ T = TypeVar("T")
 DERIVATION_MS = 30
 DISK_MS = 15
 IDLE_TURN_MS = 7_200_000  # a real loop turns every second; with nothing to do that only costs time
-RELEASED_TURN_MS = 4_500  # in time to renew a lease
+RELEASED_TURN_MS = 9_000  # in time to renew a lease
 WATCHFUL_TURN_MS = 60_000  # while the clock is doubtful or the disk fails
 LEASE_MAX_MS = int(LEASE_MAX_S * 1000)
 
@@ -121,6 +121,7 @@ class SimulatedDoor:
         self._link: agent.Link | None = None
         self.agent_life = 0
         self._next_turn_ms = 0
+        self._wakes_at_s: tuple[int, float] | None = None  # the agent's life, the deadline it wakes at
         # Half of the doors have a reader on their inner side as well.
         self.inside = "inside" if chance.random() < 0.5 else None
         inner = () if self.inside is None else (self.inside,)
@@ -328,9 +329,10 @@ class SimulatedDoor:
 
     def _wake_link(self) -> None:
         link, life = self._link, self.agent_life
-        if link is None or link.deadline_s is None:
+        if link is None or link.deadline_s is None or self._wakes_at_s == (life, link.deadline_s):
             return
         deadline_s = link.deadline_s
+        self._wakes_at_s = (life, deadline_s)
         wait_ms = max(1, int(deadline_s * 1000) - self._true_ms() + 1)
 
         def wake() -> None:
