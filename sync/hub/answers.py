@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.formats import qr_pass
+from controller.formats.code_list import Window
 from sync.hub import store
-from sync.hub.credentials import Minter
+from sync.hub.credentials import Minter, next_stretch
 from sync.hub.issuer import VALID_S, GrantState
 from sync.hub.models import ApiEntry, Credential, Delivery, Door, DoorGroup, Grant, Handover, Reservation
 from sync.hub.reservations import Method
 from sync.hub.windows import Opening
+
+MINUTE_S = 60
 
 DeliveryStatus = Literal["queued", "applied"]
 
@@ -91,14 +94,15 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
         codes.append(Code(credential.id, grant.reveal_at, pin, qr, *held))
     if any(code.pin or code.qr for code in codes):
         note(session, reservation, "revealed", minter.now)
+    openings = tuple(store.openings_of(session, grant))
     return Answer(
         ref=reservation.ref,
         grant=grant.id,
         revision=reservation.revision,
         state=grant.state,
-        openings=tuple(store.openings_of(session, grant)),
+        openings=openings,
         credentials=tuple(codes),
-        delivered=_delivered(minter, grant),
+        delivered=_delivered(minter, grant, openings),
         handovers=tuple(_handovers(session, grant)),
     )
 
@@ -113,34 +117,52 @@ def _handovers(session: Session, grant: Grant) -> list[HandedOver]:
     return [HandedOver(each.channel, each.at, each.ok) for each in session.scalars(query)]
 
 
-def _delivered(minter: Minter, grant: Grant) -> dict[str, Delivered]:
+def _delivered(minter: Minter, grant: Grant, openings: Sequence[Opening]) -> dict[str, Delivered]:
     query = select(Delivery, Door).join(Door, Door.id == Delivery.door).where(Delivery.grant_id == grant.id)
     rows = minter.session.execute(query.order_by(Door.id)).all()
-    return {door.id: _at_door(minter, grant, delivery, door) for delivery, door in rows}
+    return {
+        door.id: _at_door(minter, grant, delivery, door, [each for each in openings if each.door == door.id])
+        for delivery, door in rows
+    }
 
 
-def _at_door(minter: Minter, grant: Grant, delivery: Delivery, door: Door) -> Delivered:
+def _at_door(minter: Minter, grant: Grant, delivery: Delivery, door: Door, openings: Sequence[Opening]) -> Delivered:
     living = [each for each in minter.living(grant) if each.method in grant.methods] if grant.state == "active" else []
     if delivery.version is not None and door.reported_version >= delivery.version:
         return Delivered("applied", None, _methods(living))
-    alone = [each for each in living if _stands_alone(minter, each, door)]
+    passes = [taken for taken in (_taken_alone(minter, each, door) for each in living) if taken is not None]
+    stretch = next_stretch(grant, minter.now)
+    opens = any(stretch is not None and _covers(each, stretch) for each in passes)
+    # What the door may go by until then: an earlier revision, or a pass from before a neighbour came.
+    old = delivery.held_before or not all(_inside(each, openings, minter.now) for each in passes)
     # A version is never below the second in which its list was issued, so what the door holds runs out by then.
-    old = delivery.held_before and door.reported_version > 0
-    return Delivered("queued", door.reported_version + VALID_S if old else None, _methods(alone))
+    until = door.reported_version + VALID_S if old and door.reported_version > 0 else None
+    return Delivered("queued", until, ("qr",) if opens else ())
 
 
 def _methods(codes: Iterable[Credential]) -> tuple[Method, ...]:
     return tuple(sorted({each.method for each in codes}))
 
 
-def _stands_alone(minter: Minter, credential: Credential, door: Door) -> bool:
-    """Whether a door that has not heard of this QR takes it by its own words: newer than the door's list, which is not
-    over, and tagged for the door's group."""
+def _taken_alone(minter: Minter, credential: Credential, door: Door) -> qr_pass.QrPass | None:
+    """The QR, if a door that has not heard of it takes it by its own words: newer than the door's list, which is not
+    over, and tagged with a key that this list holds."""
     text = minter.clear_text(credential) if credential.method == "qr" else None
-    if text is None or not minter.now - VALID_S < door.reported_version:
-        return False
+    if text is None or not max(minter.now - VALID_S, door.keyed_at) < door.reported_version:
+        return None
     qr = qr_pass.parse(text)
     if not qr.may_stand_alone or qr.number <= door.reported_version:
-        return False
+        return None
     group = minter.session.get_one(DoorGroup, door.door_group)
-    return qr.tagged_by([minter.keyring.unseal(group.sealed_key, f"group {group.id}")])
+    return qr if qr.tagged_by([minter.keyring.unseal(group.sealed_key, f"group {group.id}")]) else None
+
+
+def _covers(qr: qr_pass.QrPass, stretch: Window) -> bool:
+    """Whether a pass is for all of a booked time, but for the whole minutes in which it speaks. It is not when the
+    reservation was moved, or is at a later evening than the one that the pass was made for."""
+    return qr.start_s < stretch[0] + MINUTE_S and stretch[1] - MINUTE_S < qr.until_s
+
+
+def _inside(qr: qr_pass.QrPass, openings: Iterable[Opening], now: int) -> bool:
+    """Whether a pass opens at no time at which its door should not."""
+    return qr.until_s <= now or any(each.start <= qr.start_s and qr.until_s <= each.until for each in openings)

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from controller.formats.code_list import Policy
 from controller.formats.encoding import b64, canonical, parse_object
 from controller.formats.errors import Refused
-from sync.hub import in_service, policies
+from sync.hub import in_service, policies, store
 from sync.hub.codes import DAY_S, pin_rule
-from sync.hub.credentials import Minter
+from sync.hub.credentials import GROUP_KEY_BYTES, Minter
 from sync.hub.database import Base
 from sync.hub.issuer import TRAVELLING
 from sync.hub.models import (
@@ -43,7 +43,6 @@ from sync.hub.models import (
 from sync.hub.policies import Decision
 from sync.hub.town import Town
 
-GROUP_KEY_BYTES = 32
 SALT_BYTES = 16
 TABLES: tuple[type[Base], ...] = (TownService, Client, RetentionRule, PinSet, DoorGroup, Room, Door, Way)
 Row = dict[str, Any]
@@ -266,6 +265,8 @@ def _put(minter: Minter, table: type[Base], name: tuple[str, ...], row: Row) -> 
             made = {"sealed_key": minter.keyring.seal(chance.take_bytes(GROUP_KEY_BYTES), f"group {name[0]}")}
         minter.session.add(table(**dict(zip(_names(table), name, strict=True)), **row, **made))
         return
+    if isinstance(found, Door) and found.door_group != row["door_group"]:
+        found.keyed_at = store.take_number(minter.session, minter.now)  # what it holds is another group's key
     for field, value in row.items():
         if getattr(found, field) != value:
             setattr(found, field, value)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Select, delete, or_, select
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats import qr_pass
-from controller.formats.code_list import PinKdf
+from controller.formats.code_list import PinKdf, Window
 from sync.hub import store
 from sync.hub.codes import Randomness, draw_where, slips
 from sync.hub.keys import Keyring
@@ -33,6 +33,7 @@ from sync.hub.models import (
 from sync.hub.windows import Opening
 
 GRANT_PREFIX = "p-"
+GROUP_KEY_BYTES = 32
 ID_BYTES = 8
 # Margins reach at most two hours beyond the booked time.
 MARGIN_MAX_S = 7_200
@@ -122,6 +123,14 @@ class Minter:
         kept = Credential(id=made.credential, qr_hash=made.list_hash, holder=holder)
         return self._keep(kept, grant, made.text())
 
+    def new_pass_key(self, group: DoorGroup) -> None:
+        """A group's passes are made with another key from now on, and with none before it: what was minted with those
+        opens by itself only at doors that have not heard of this."""
+        group.sealed_key = self.keyring.seal(self.chance.take_bytes(GROUP_KEY_BYTES), f"group {group.id}")
+        group.sealed_previous_key = None
+        number = store.take_number(self.session, self.now)
+        self.session.execute(update(Door).where(Door.door_group == group.id).values(keyed_at=number))
+
     def clear_text(self, credential: Credential) -> str | None:
         """The PIN or QR text, None once it is forgotten."""
         return clear_text(self.keyring, credential.id, credential.sealed)
@@ -140,13 +149,11 @@ class Minter:
     def _pass(
         self, grant: Grant, groups: Sequence[DoorGroup], number: int, credential: bytes, *, alone: bool
     ) -> qr_pass.QrPass:
-        openings = store.openings_of(self.session, grant)
-        start, minutes = pass_window(openings)
+        start, minutes = pass_window(next_openings(grant, store.openings_of(self.session, grant), self.now))
         near = start <= self.now + qr_pass.ALONE_MAX_AHEAD_S and 0 < minutes <= qr_pass.ALONE_MAX_MINUTES
-        once = len({(booking.start, booking.until) for booking in grant.bookings}) == 1
         minting = [group for group in groups if group.policy["passes"]][: len(qr_pass.TAG_BYTES)]
         keys: list[bytes] = []
-        if alone and near and once and grant.kind == "renter":
+        if alone and near and grant.kind == "renter":
             keys = [self.keyring.unseal(group.sealed_key, f"group {group.id}") for group in minting]
         filler = self.chance.take_bytes(qr_pass.TAGS_AREA)
         return qr_pass.make_pass(credential, start, minutes if keys else 0, number, keys, filler)
@@ -156,6 +163,20 @@ class Minter:
         grant.credentials.append(credential)
         self.session.flush()
         return credential
+
+
+def next_stretch(grant: Grant, now: int) -> Window | None:
+    """The first booked time of a grant that is not over."""
+    return min(((each.start, each.until) for each in grant.bookings if each.until > now), default=None)
+
+
+def next_openings(grant: Grant, openings: Iterable[Opening], now: int) -> list[Opening]:
+    """The openings for the first booked time that is not over: of a series, those of its next evening. That is what a
+    pass may say by itself (docs/adr); every later time is in the list long before it comes."""
+    stretch = next_stretch(grant, now)
+    if stretch is None:
+        return []
+    return [each for each in openings if each.start <= stretch[0] and stretch[1] <= each.until]
 
 
 def pass_window(openings: Sequence[Opening]) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from controller.formats.errors import Refused
 from controller.formats.event import Event
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.state import StateReport
-from sync.hub import forged_passes, in_service, lifecycle, rotation
+from sync.hub import forged_passes, in_service, lifecycle, rotation, updates
 from sync.hub.apply import Change, apply_town
 from sync.hub.credentials import Minter
 from sync.hub.models import Door, DoorList
@@ -77,7 +77,7 @@ class DoorDesk:
         """Register the key with which a door signs its log and its state. Raises Refused `not_found`."""
 
         def keep(minter: Minter) -> None:
-            _door(minter.session, door_id).event_key = event_key.jwk()
+            in_service.another_unit(_door(minter.session, door_id), event_key.jwk())
             # Another unit has to be commissioned anew, and the list says so.
             minter.ask_for_lists([door_id])
 
@@ -104,7 +104,7 @@ class DoorDesk:
             current = session.get(DoorList, door_id)
             if report.list_version > max(current.version if current else 0, at + AHEAD_S):
                 raise Refused("number_ahead", "state.list_version", "a number that this hub cannot have come near to")
-            before = door.reported_version
+            before = door.highest_version
             door.reported_at, door.reported_version = at, report.list_version
             door.reported_hash = report.list_hash
             door.reported_clock, door.reported_clock_ms = report.clock, report.at
@@ -112,6 +112,7 @@ class DoorDesk:
             door.highest_version = max(door.highest_version, report.list_version)
             if report.doctor is not None:
                 in_service.examined(session, door_id, report.doctor)
+            updates.heard(session, door_id, report.update, at)
             session.flush()
             if report.list_version > before:
                 lifecycle.tell_applied(session, door_id, before, report.list_version, at)

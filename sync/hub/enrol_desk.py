@@ -36,6 +36,7 @@ from sync.hub.ca import Authority
 from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReader
 from sync.hub.enrol_models import DoorCertificate, Enrolment, ShutDoor
+from sync.hub.in_service import another_unit
 from sync.hub.keys import Keyring
 from sync.hub.link_keys import LinkKeys
 from sync.hub.log_store import LogStore
@@ -166,7 +167,7 @@ class EnrolDesk:
             right = hmac.compare_digest(row.code.encode(), code.strip().encode())
             if right:
                 row.state = "confirmed"
-                found.event_key = row.event_key
+                another_unit(found, row.event_key)
                 session.merge(DoorReader(door=door, key=row.encrypt_key))
                 # Another unit has to be commissioned anew, and the list says so.
                 session.add(ListRequest(door=door, at=int(now.timestamp())))

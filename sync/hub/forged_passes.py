@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import select
 
 from controller.formats.event import Event
-from sync.hub.apply import GROUP_KEY_BYTES
 from sync.hub.collector import ReadRecord
 from sync.hub.credentials import Minter
 from sync.hub.models import Credential, Door, DoorGroup
@@ -35,9 +34,7 @@ def rekey_group(minter: Minter, door_id: str) -> list[str]:
     """A new key for the group of a door, and none before it; the doors whose lists change."""
     session = minter.session
     group = session.get_one(DoorGroup, session.get_one(Door, door_id).door_group)
-    group.sealed_key = minter.keyring.seal(minter.chance.take_bytes(GROUP_KEY_BYTES), f"group {group.id}")
-    group.sealed_previous_key = None
-    session.flush()
+    minter.new_pass_key(group)
     return list(session.scalars(select(Door.id).where(Door.door_group == group.id)))
 
 

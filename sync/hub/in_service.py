@@ -51,6 +51,14 @@ class DoorService(Base):
     doctor_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+def another_unit(door: Door, event_key: dict[str, str] | None) -> None:
+    """A unit is this door now. What another one reported is not true of it: it holds no list yet. (The highest version
+    ever heard stays, so that no number comes twice.)"""
+    if door.event_key != event_key:
+        door.event_key = event_key
+        door.reported_at, door.reported_version, door.reported_hash = None, 0, None
+
+
 def require(session: Session, doors: Iterable[str], required: bool) -> list[str]:
     """The town's word for each of these doors; which of them it changes."""
     changed = []

@@ -108,6 +108,17 @@ def next_number(last: int, now_s: int, highest_reported: int) -> int:
     return max(last + 1, now_s, highest_reported + 1)
 
 
+def windows_moved(before: CodeList, now: CodeList) -> list[str]:
+    """The grants in both lists that open at other times than before: a neighbour came or went, and their margins with
+    it. Times that are over, or that were still behind the horizon, do not count."""
+
+    def lately(grant: Grant) -> list[Window]:
+        return [each for each in grant.windows if each[1] > now.issued and each[0] < before.issued + HORIZON_AHEAD_S]
+
+    said = {grant.id: lately(grant) for grant in before.grants}
+    return [grant.id for grant in now.grants if said.get(grant.id, lately(grant)) != lately(grant)]
+
+
 def needs_refresh(issued: int, refresh_after: int, now_s: int) -> bool:
     """Whether a list is due to be made anew: a day has passed, or it was dated while this hub's clock was ahead, and
     doors will not judge by it until that time has come."""

@@ -30,12 +30,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from controller.formats import pin
-from controller.formats.code_list import TYP, CodeList, PinKdf, dump, payload_hash
-from controller.formats.envelope import seal
+from controller.formats.code_list import TYP, CodeList, PinKdf, dump, parse, payload_hash
+from controller.formats.envelope import seal, unverified
 from controller.formats.errors import Refused
 from sync.hub import store
 from sync.hub.credentials import Minter
-from sync.hub.issuer import REFRESH_S, content_hash, needs_refresh
+from sync.hub.issuer import REFRESH_S, content_hash, needs_refresh, windows_moved
 from sync.hub.lists import Look, look_at
 from sync.hub.models import Delivery, Door, DoorList, Grant, ListRequest, Verifier
 from sync.hub.workbench import Workbench
@@ -140,7 +140,10 @@ class ListBuilder:
         _keep_verifiers(session, door.id, derived)
         stored = look.stored
         due = row is None or needs_refresh(row.refresh_after - REFRESH_S, row.refresh_after, draft.issued)
-        changed = due or stored.content != content_hash(draft)
+        other = stored.content != content_hash(draft)
+        changed = due or other
+        if row is not None and other:
+            _await_again(session, row, draft)
         if changed:
             shrink = _shrinks(session, door, look, draft)
             row = self._signed(session, row, msgspec.structs.replace(draft, shrink=shrink))
@@ -223,6 +226,15 @@ def _shrinks(session: Session, door: Door, look: Look, draft: CodeList) -> bool:
     known = set(session.scalars(select(Grant.id).where(Grant.id.in_(gone))))
     unheard = stored.shrink and door.reported_version < stored.version
     return known == gone and (bool(gone) or not present or unheard)
+
+
+def _await_again(session: Session, row: DoorList, draft: CodeList) -> None:
+    """Whom a neighbour gave other margins is no longer at the door as it is now: not before this list is."""
+    moved = windows_moved(parse(unverified(row.envelope).payload), draft)
+    here = (Delivery.grant_id.in_(moved), Delivery.door == row.door, Delivery.version.is_not(None))
+    if moved:
+        values = {"version": draft.version, "held_before": True, "since": draft.issued}
+        session.execute(update(Delivery).where(*here).values(values))
 
 
 def _mark_delivered(session: Session, look: Look, row: DoorList) -> None:

@@ -98,7 +98,8 @@ class Room(Base):
 
 class Door(Base):
     """A door unit. The salt changes only with a re-key, so a PIN is derived once per door; `reported_*` is what its
-    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said."""
+    last signed state said, `reported_clock_ms` its clock then, `highest_version` the highest version it ever said. Its
+    lists above `keyed_at` hold the key that its group has now."""
 
     __tablename__ = "doors"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -115,6 +116,7 @@ class Door(Base):
     reported_faults: Mapped[list[str]] = mapped_column(JSON, default=list)
     ready: Mapped[bool | None]
     highest_version: Mapped[int] = mapped_column(Instant, default=0)
+    keyed_at: Mapped[int] = mapped_column(Instant, default=0, server_default="0")
 
 
 class Way(Base):

@@ -167,7 +167,8 @@ def await_delivery(session: Session, grant: Grant, doors: Iterable[str], now: in
         if delivery is None:
             session.add(Delivery(grant_id=grant.id, door=door, since=now))
             continue
-        delivery.held_before = delivery.held_before or delivery.version is not None
+        # Also where no list has had it yet: its QR may open by itself there.
+        delivery.held_before = True
         delivery.version = None
         delivery.asked, delivery.since = delivery.asked + 1, now
     session.flush()

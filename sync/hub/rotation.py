@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from controller.formats.encoding import b64
 from controller.formats.errors import Refused
 from sync.hub import lifecycle, pin_space, store
-from sync.hub.apply import GROUP_KEY_BYTES, SALT_BYTES
+from sync.hub.apply import SALT_BYTES
 from sync.hub.credentials import Minter
 from sync.hub.issuer import TRAVELLING
 from sync.hub.models import Credential, Door, DoorGroup, Grant, GrantBooking, Reservation, Verifier
@@ -94,8 +94,7 @@ def rekey_door(minter: Minter, door_id: str) -> set[str]:
     concerned = session.scalars(query).all()
     door.salt = b64(minter.chance.take_bytes(SALT_BYTES))
     group = session.get_one(DoorGroup, door.door_group)
-    group.sealed_key = minter.keyring.seal(minter.chance.take_bytes(GROUP_KEY_BYTES), f"group {group.id}")
-    group.sealed_previous_key = None
+    minter.new_pass_key(group)
     session.execute(delete(Verifier).where(Verifier.door == door_id))
     doors = set(session.scalars(select(Door.id).where(Door.door_group == group.id)))
     return doors.union(*(_replace_pins(minter, each) for each in concerned))

@@ -42,12 +42,34 @@ def test_the_pass_stands_alone_under_the_groups_keys_only(service, list_of):
     [
         {"start": NOW + 8 * DAY, "until": NOW + 8 * DAY + HOUR},
         {"until": NOW + 2 * DAY},
-        {"windows": ((NOW, NOW + HOUR), (NOW + DAY, NOW + DAY + HOUR))},
+        {"windows": ((NOW + 8 * DAY, NOW + 8 * DAY + HOUR), (NOW + 9 * DAY, NOW + 9 * DAY + HOUR))},
+        {"max_uses": 1},
     ],
 )
 def test_a_pass_that_a_list_reaches_in_time_never_stands_alone(service, changes):
     made = qr_pass.parse(codes_of(service.put("booking", "R-1", wish(**changes), NOW)[0])[1])
     assert (made.tag_count, made.may_stand_alone) == (0, False)
+
+
+@pytest.mark.parametrize("past", [(), ((NOW - 7 * DAY, NOW - 7 * DAY + HOUR),)])
+def test_the_pass_of_a_series_is_for_its_next_evening_alone(service, list_of, past):
+    """Booked minutes before it begins, at a door without network: the QR opens the first time, the list the others."""
+    evenings = tuple((NOW + week * 7 * DAY + HOUR, NOW + week * 7 * DAY + 3 * HOUR) for week in range(3))
+    answer, _ = service.put("booking", "R-1", wish(windows=(*past, *evenings)), NOW)
+    made = qr_pass.parse(codes_of(answer)[1])
+    assert (made.may_stand_alone, made.tag_count) == (True, 2)
+    assert (made.start_s, made.until_s) == (NOW + HOUR - 900, NOW + 3 * HOUR + 900)
+    (grant,) = list_of("a-1").grants
+    assert [each.hash for each in grant.qrs] == [made.list_hash]
+    assert len(grant.windows) == 3
+
+
+def test_the_pass_of_a_series_stays_out_of_a_neighbours_time(service):
+    """R002-01: it is no wider than the list would be, at the narrowest of its doors."""
+    service.put("booking", "R-1", wish(start=NOW + 3 * HOUR, until=NOW + 4 * HOUR), NOW)
+    evenings = ((NOW + HOUR, NOW + 3 * HOUR), (NOW + DAY, NOW + DAY + HOUR))
+    made = qr_pass.parse(codes_of(service.put("booking", "R-2", wish(windows=evenings), NOW)[0])[1])
+    assert (made.start_s, made.until_s) == (NOW + HOUR - 900, NOW + 3 * HOUR)
 
 
 def test_repeats_change_nothing_and_older_words_are_stale(service, broker):
