@@ -8,10 +8,10 @@ GPIO, and `--help` loads neither. That is why this file uses the standard librar
 """
 
 import importlib
-import importlib.metadata
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 USAGE_ERROR = 2  # the exit status of a command line that cannot be understood, as in click and argparse
 OUR_PACKAGES = frozenset({"controller", "hal", "simulator", "sync"})
@@ -40,6 +40,10 @@ ROOMS = {
     "sim": Room("simulator.cli:app", "door,hub", "virtual door hardware and the demo"),
 }
 
+SERVICES = {("door", "run"): "controller.service:run", ("door", "secure"): "controller.service:secure"}
+"""Written out as `ROOM VERB --config FILE` these take the file's path and return the exit status, without a library for
+command lines: the process stays for months. Anything else that is said about them is the room's own business."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit status, or leaves by the room's own SystemExit."""
@@ -48,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(usage())
             return 0
         case ["--version", *_]:
-            print(f"zaalsleutel {importlib.metadata.version('zaalsleutel')}")
+            from importlib.metadata import version
+
+            print(f"zaalsleutel {version('zaalsleutel')}")
             return 0
         case [name, *rest] if name in ROOMS:
             return enter(name, rest)
@@ -76,16 +82,23 @@ def enter(name: str, arguments: Sequence[str]) -> int:
     the extra. A missing module of ours is a broken installation and keeps its traceback.
     """
     room = ROOMS[name]
-    module_name, attribute = room.target.split(":")
     try:
-        app = getattr(importlib.import_module(module_name), attribute)
-        app(args=list(arguments), prog_name=f"zaalsleutel {name}")
+        match list(arguments):
+            case [verb, "--config", path] if (name, verb) in SERVICES:
+                return int(_load(SERVICES[name, verb])(Path(path)))
+        _load(room.target)(args=list(arguments), prog_name=f"zaalsleutel {name}")
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in OUR_PACKAGES:
             raise
         return _refuse(f"`{name}` needs the package {package}: pip install 'zaalsleutel[{room.extras}]'")
     return 0
+
+
+def _load(target: str) -> Callable[..., Any]:
+    module, attribute = target.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def _refuse(reason: str) -> int:

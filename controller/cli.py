@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,16 +36,9 @@ def _fail(error: Exception, code: int = 1) -> typer.Exit:
 @app.command()
 def run(config: ConfigFile) -> None:
     """Run the controller until SIGTERM. Exit 1: it could not start, and says why."""
-    from controller.config import load
-    from controller.runner import Runner
-    from hal.errors import HardwareFault
+    from controller import service
 
-    os.umask(0o077)
-    try:
-        runner = Runner(load(config))
-    except (Refused, HardwareFault, OSError, ValueError) as error:
-        raise _fail(error) from None
-    runner.run()
+    raise typer.Exit(service.run(config))
 
 
 @app.command()
@@ -83,19 +75,9 @@ def check(config: ConfigFile) -> None:
 @app.command()
 def secure(config: ConfigFile) -> None:
     """Drive the lock relay off, for when the controller is gone (`ExecStopPost`)."""
-    from controller.config import load
-    from hal.errors import HardwareFault
-    from hal.pins import Board
+    from controller import service
 
-    try:
-        unit = load(config)
-        lock = unit.required("lock")
-        board = Board(unit.gpio.factory)
-        # Opening a lock secures it; nothing else is needed.
-        lock.driver.open(lock.settings, board).close()
-        board.close()
-    except (Refused, HardwareFault) as error:
-        raise _fail(error) from None
+    raise typer.Exit(service.secure(config))
 
 
 @app.command()

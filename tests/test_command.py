@@ -45,6 +45,18 @@ def test_the_controller_room_loads_neither_hub_nor_simulator():
     assert done.stderr.split() == []
 
 
+@pytest.mark.parametrize(("room", "verb"), zaalsleutel.SERVICES)
+def test_a_service_says_the_same_with_and_without_the_command_line_library(room, verb, tmp_path, capsys):
+    config = str(tmp_path / "door.toml")
+    Path(config).write_text("[doors]\n")
+    status = zaalsleutel.main([room, verb, "--config", config])
+    complaint = capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        zaalsleutel.main([room, verb, f"--config={config}"])
+    assert (status, complaint) == (left.value.code, capsys.readouterr().err)
+    assert status == 1 and "doors" in complaint
+
+
 def test_version(capsys):
     assert zaalsleutel.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("zaalsleutel 0.")
