@@ -11,8 +11,9 @@ import msgspec
 
 from controller.formats import code_list, jwe
 from controller.formats.code_list import CodeList
+from simulator.hub_store import HubDoor
 from simulator.simulated_broker import SimulatedBroker
-from simulator.simulated_hub import HubDoor, SimulatedHub
+from simulator.simulated_hub import SimulatedHub
 from sync.topics import topic
 
 DAY_S = 86_400

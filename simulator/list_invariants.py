@@ -13,10 +13,11 @@ from simulator.simulated_door import SimulatedDoor
 from sync.hub.codes import slips
 
 if TYPE_CHECKING:
-    from simulator.simulated_hub import Reservation
+    from simulator.hub_store import Reservation
     from simulator.world import World
 
 HOUR_MS = 3_600_000
+DAY_S = 86_400
 SURE_AHEAD_S = 20 * 86_400  # what starts sooner is in the list, whatever the hour of its making
 
 
@@ -29,15 +30,18 @@ def booked_is_listed(world: World, made: CodeList) -> str | None:
     if unbooked := listed.keys() - live.keys():
         return f"{min(unbooked)} is listed and not booked"
     for grant, each in live.items():
-        start, end = each.booked
+        near = [time for time in each.times if made.issued - DAY_S < time[1] and time[0] < made.issued + SURE_AHEAD_S]
         if grant not in listed:
-            if end > made.issued and start < made.issued + SURE_AHEAD_S:
+            if any(end > made.issued for _, end in near):
                 return f"{grant} is booked and not listed"
             continue
-        said = listed[grant]
-        if not any(opens <= start and end <= shuts for opens, shuts in said.windows):
+        said, margin = listed[grant], world.margin_s
+        if not all(any(opens <= start and end <= shuts for opens, shuts in said.windows) for start, end in near):
             return f"{grant} does not open for all of its booked time"
-        if any(opens < start - world.margin_s or shuts > end + world.margin_s for opens, shuts in said.windows):
+        if not all(
+            any(start - margin <= opens and shuts <= end + margin for start, end in each.times)
+            for opens, shuts in said.windows
+        ):
             return f"{grant} opens beyond its margins"
         if (said.active, said.kind, said.max_uses) != (each.state == "active", each.kind, each.max_uses):
             return f"{grant} is not listed as it was booked"
@@ -56,9 +60,10 @@ def list_is_published(world: World, door: SimulatedDoor) -> str | None:
 
 
 def list_survives(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
-    """A door that has had a list has one, through every restart and power cut."""
+    """A door that has had a list has one, through every restart and power cut, on a card that keeps its word."""
     installed = door.performer.door.installed if door.performer is not None else None
-    lost = door.performer is not None and installed is None and seen.numbers.get("list", 0) > 0
+    had = seen.numbers.get("list", 0) > 0 and not door.disk.list_lost
+    lost = door.performer is not None and installed is None and had
     return f"list {seen.numbers['list']} was in force and is not there" if lost else None
 
 

@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from controller.formats import qr_pass
 from controller.formats.errors import Refused
+from simulator.hub_store import Reservation
 from simulator.simulated_door import SimulatedDoor
-from simulator.simulated_hub import Reservation, SimulatedHub
+from simulator.simulated_hub import SimulatedHub
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

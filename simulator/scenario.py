@@ -21,7 +21,7 @@ is a reason, or the booking it belongs to.
 
 | verb | arguments |
 |---|---|
-| `book` | REF ROOM FROM-TO [kind] [offline_ok] [once] |
+| `book` | REF ROOM FROM-TO [kind] [offline_ok] [once] [weekly=TIMES] |
 | `cancel` `suspend` `resume` | REF |
 | `pin` `sign-out` `attend` | DOOR REF-or-digits |
 | `qr` | DOOR REF-or-text |
@@ -44,10 +44,11 @@ from functools import partial
 
 from controller.formats.errors import Refused
 from controller.formats.event import Event
-from simulator.simulated_hub import HubStore
+from simulator.hub_store import HubStore
 from simulator.world import START_MS, World
 
 DAY_MS = 86_400_000
+WEEK_S = 7 * 86_400
 FIRST_MIDNIGHT_MS = START_MS - START_MS % DAY_MS
 TOLERANCE_S = 2
 UNNAMED = {"boot", "list", "clock"}
@@ -261,12 +262,15 @@ class _Stage:
     def _book(self, ref: str, room: str, span: str, *more: str) -> None:
         start, end = (_time(part, 0)[0] for part in span.split("-"))
         today_ms = self._world.now_ms - self._world.now_ms % DAY_MS - FIRST_MIDNIGHT_MS
-        kinds = [word for word in more if word not in {"offline_ok", "once"}]
+        booked = ((start + today_ms) // 1000, (end + today_ms) // 1000)
+        weeks = max((int(word.removeprefix("weekly=")) for word in more if word.startswith("weekly=")), default=1)
+        kinds = [word for word in more if word not in {"offline_ok", "once"} and not word.startswith("weekly=")]
         self._world.hub.reserve(
             ref,
             room,
             kinds[0] if kinds else "renter",  # type: ignore[arg-type]
-            ((start + today_ms) // 1000, (end + today_ms) // 1000),
+            booked,
+            further=tuple((booked[0] + week * WEEK_S, booked[1] + week * WEEK_S) for week in range(1, weeks)),
             offline_ok="offline_ok" in more,
             max_uses=1 if "once" in more else None,
         )

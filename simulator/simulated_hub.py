@@ -7,18 +7,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from controller.formats import code_list, jwe, qr_pass
-from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Policy, Posture, QrEntry
+from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Posture, QrEntry, Window
 from controller.formats.encoding import b64, canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
 from controller.formats.event import BATCH_TYP, BEGINNING, RECEIPT_TYP, LogEnd, Receipt
-from controller.formats.jwe import EncryptKey
-from controller.formats.jwk import SigningKey, VerifyKey
+from controller.formats.jwk import SigningKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
+from simulator.hub_store import HubDoor, HubStore, Reservation
 from simulator.simulated_ceremony import Ceremony, Named
 from sync.hub.codes import draw_pin
 from sync.hub.collector import Append, Fork, Gap, next_receipt_number, place, read_batch
@@ -35,66 +34,6 @@ RETIRED_KEPT = 40  # a list lives for three weeks, so nobody has one of an older
 def cheap_verifier(pin: str, kdf: PinKdf) -> str:
     """The world's stand-in for argon2id: its result is as opaque and takes a thousandth of the time."""
     return b64(hashlib.sha256(f"{kdf.salt}{pin}".encode()).digest())
-
-
-@dataclass
-class Reservation:
-    """One reservation with its codes; `booked` are UTC seconds in `room`."""
-
-    ref: str
-    grant: str
-    room: str
-    kind: Kind
-    booked: tuple[int, int]
-    state: GrantState
-    pin: str
-    duress: str = ""
-    qr: qr_pass.QrPass | None = None
-    max_uses: int | None = None
-    offline_ok: bool = False
-
-
-@dataclass
-class HubDoor:
-    """What the hub knows of a door."""
-
-    id: str
-    key: VerifyKey
-    kdf: PinKdf
-    policy: Policy
-    group: str
-    reader: EncryptKey | None = None
-    applied: int = 0
-    reported_receipt: int = 0
-    version: int = 0
-    content: str = ""
-    published_ms: int = 0
-    envelope: bytes | None = None
-    issued: CodeList | None = None
-    posture: Posture | None = None
-
-
-@dataclass
-class HubStore:
-    """Everything a backup holds."""
-
-    reservations: dict[str, Reservation] = field(default_factory=dict)
-    doors: dict[str, HubDoor] = field(default_factory=dict)
-    number: int = 0
-    receipt_numbers: dict[str, int] = field(default_factory=dict)
-    logs: dict[tuple[str, str], list[tuple[str, bytes]]] = field(default_factory=dict)
-    forks: dict[str, int] = field(default_factory=dict)
-
-    def copy(self) -> HubStore:
-        """Apart from this one; what never changes is shared."""
-        return HubStore(
-            reservations={ref: replace(each) for ref, each in self.reservations.items()},
-            doors={door: replace(each) for door, each in self.doors.items()},
-            number=self.number,
-            receipt_numbers=dict(self.receipt_numbers),
-            logs={name: list(records) for name, records in self.logs.items()},
-            forks=dict(self.forks),
-        )
 
 
 class SimulatedHub:
@@ -165,15 +104,15 @@ class SimulatedHub:
 
     # ---- reservations
 
-    def reserve(self, ref: str, room: str, kind: Kind, booked: tuple[int, int], **more: object) -> Reservation:
+    def reserve(self, ref: str, room: str, kind: Kind, booked: Window, **more: object) -> Reservation:
         """A reservation with its PIN and QR. Raises Refused `pin_space_low` or `overlap`."""
-        self._check_overlap(room, kind, booked)
-        lately = (each for each in self.store.reservations.values() if each.booked[1] + 30 * 86_400 > self.now_s)
+        lately = (each for each in self.store.reservations.values() if each.times[-1][1] + 30 * 86_400 > self.now_s)
         alive = {pin for each in lately for pin in (each.pin, each.duress) if pin}
         pin = self._draw(alive)
         duress = "" if kind == "renter" else self._draw(alive | {pin})
         credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
         made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, duress, **more)  # type: ignore[arg-type]
+        self._check_overlap(made, made.times)
         made.qr = self._make_pass(made, credential)
         self.store.reservations[ref] = made
         self._renew(self._doors_of(room))
@@ -190,11 +129,11 @@ class SimulatedHub:
         reservation.state = state
         self._renew(self._doors_of(reservation.room))
 
-    def move(self, ref: str, booked: tuple[int, int]) -> None:
+    def move(self, ref: str, booked: Window) -> None:
         """Another time, the same codes. Raises Refused `overlap`."""
         reservation = self.store.reservations[ref]
-        self._check_overlap(reservation.room, reservation.kind, booked, ref)
-        reservation.booked = booked
+        self._check_overlap(reservation, (booked,))
+        reservation.booked, reservation.further = booked, ()
         self._renew(self._doors_of(reservation.room))
 
     def make_again(self, door: str) -> None:
@@ -329,11 +268,9 @@ class SimulatedHub:
     def _build(self, door: HubDoor, number: int) -> CodeList:
         reservations = self.store.reservations.values()
         live = [each for each in reservations if each.state in {"active", "suspended"}]
-        booked = [Booking(each.grant, each.room, *each.booked, each.kind == "renter") for each in live]
+        booked = [Booking(each.grant, each.room, *time, each.kind == "renter") for each in live for time in each.times]
         # What is cancelled is said to be so, and the issuer leaves it out.
-        found: dict[str, list[tuple[int, int]]] = {
-            each.grant: [each.booked] for each in reservations if each.state == "cancelled"
-        }
+        found = {each.grant: list(each.times) for each in reservations if each.state == "cancelled"}
         for opening in openings(self.rooms, booked):
             if opening.door == door.id:
                 found.setdefault(opening.grant, []).append((opening.start, opening.until))
@@ -367,8 +304,10 @@ class SimulatedHub:
 
     def _make_pass(self, each: Reservation, credential: bytes) -> qr_pass.QrPass:
         self.store.number = next_number(self.store.number, self.now_s, self.store.number)
-        start = each.booked[0] // 60 * 60
-        minutes = (each.booked[1] - start) // 60
+        # By itself a pass opens for the next booked time; of a series the list knows the others long before.
+        begins, ends = next((time for time in each.times if time[1] > self.now_s), each.booked)
+        start = begins // 60 * 60
+        minutes = (ends - start) // 60
         near = start <= self.now_s + qr_pass.ALONE_MAX_AHEAD_S and 0 < minutes <= qr_pass.ALONE_MAX_MINUTES
         groups = sorted({self.store.doors[door].group for door in self._door_ids(each.room)})
         keys = [self.group_keys[group] for group in groups][:3] if near and each.kind == "renter" else []
@@ -376,10 +315,11 @@ class SimulatedHub:
         filler = self._bytes(qr_pass.TAGS_AREA)
         return qr_pass.make_pass(credential, max(start, qr_pass.EPOCH_S), length, self.store.number, keys, filler)
 
-    def _check_overlap(self, room: str, kind: Kind, booked: tuple[int, int], ref: str | None = None) -> None:
+    def _check_overlap(self, wanted: Reservation, times: tuple[Window, ...]) -> None:
         for each in self.store.reservations.values():
-            taken = each.room == room and each.kind == kind == "renter" and each.state in {"active", "suspended"}
-            if taken and each.ref != ref and each.booked[0] < booked[1] and booked[0] < each.booked[1]:
+            same = each.room == wanted.room and each.kind == wanted.kind == "renter"
+            taken = same and each.ref != wanted.ref and each.state in {"active", "suspended"}
+            if taken and any(old[0] < new[1] and new[0] < old[1] for old in each.times for new in times):
                 raise Refused("overlap", "windows", "the room is taken")
 
     def _doors_of(self, room: str) -> list[HubDoor]:

@@ -13,7 +13,7 @@
 | `no_clock` | the power goes, and comes back to a door without NTP, clock chip or network, for hours |
 | `hub_clock` | the hub's own clock is wrong for a while |
 | `disk_full` | nothing can be written, for up to an hour |
-| `disk_lies` | syncs are lies until the next power cut |
+| `disk_lies` | syncs are lies until the next power cut: writes since are dropped, torn, or there without those before |
 | `log_broken` | the log is unreadable after a power cut |
 | `flood` | the hub publishes the same door's list over and over |
 | `rotation` | the hub's list key is replaced, once or ten times in a row, or one offline key, or all three |
@@ -28,11 +28,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from simulator.hub_store import HubStore
 from simulator.intruder import Intruder
 from simulator.people import DAY_MS, HOUR_MS, MINUTE_MS, At
 from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_door import SimulatedDoor
-from simulator.simulated_hub import HubStore, SimulatedHub
+from simulator.simulated_hub import SimulatedHub
 
 ROTATIONS = ("root", "roots", "ten", "list")
 """Most of the time it is the list key."""

@@ -29,13 +29,14 @@ from controller.formats.jwk import SigningKey, load_private
 from controller.formats.qr_pass import QrPass
 from simulator import invariants, list_invariants
 from simulator.cheap_crypto import cheap_crypto
+from simulator.hub_store import HubDoor
 from simulator.invariants import Broken
 from simulator.people import DAY_MS, People
 from simulator.seen import Seen
 from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_disk import Fuse, SimulatedDisk
 from simulator.simulated_door import SimulatedDoor
-from simulator.simulated_hub import HubDoor, SimulatedHub
+from simulator.simulated_hub import SimulatedHub
 from simulator.weather import Weather
 from sync.hub.windows import RoomWays
 
