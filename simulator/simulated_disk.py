@@ -65,6 +65,7 @@ class _Connection(sqlite3.Connection):
             return super().execute(sql, *parameters)
         self.card.commit()
         cursor = super().execute(sql)
+        self.card.committed()
         self.card.fuse.pass_moment()
         return cursor
 
@@ -92,7 +93,12 @@ class _WatchedLog(EventLog):
 
 
 class SimulatedDisk:
-    """One door's card. `full` makes every write fail; `lying` makes writes vanish at the next power cut."""
+    """One door's card. `full` makes every write fail. While it lies, nothing it calls durable is: the next power
+    cut leaves the log as it was after any one of the commits since (SQLite's checksums make a torn or reordered tail
+    look like one that was never written), and each list file whole, torn or not at all, whatever was written after it.
+
+    Floors and trust stay: a unit that finds those damaged stays down until staff enrol it anew, which no world plays.
+    """
 
     def __init__(self, fuse: Fuse, key: SigningKey, entropy: Callable[[int], bytes]) -> None:
         self.fuse = fuse
@@ -100,6 +106,7 @@ class SimulatedDisk:
         self.trust: bytes | None = None
         self.corrupt_log = False
         self.lied = False
+        self.list_lost = False  # a lie took a list, and none was written since
         self.appended: Callable[[list[Event], list[str | None], EventLog], None] = lambda _events, _grants, _log: None
         self.decided: Callable[[Draft], None] = lambda _draft: None
         self.opened: Callable[[EventLog], None] = lambda _log: None
@@ -109,26 +116,29 @@ class SimulatedDisk:
         self._floors: Floors | None = None
         self._lists: dict[str, bytes] = {}
         self._log: sqlite3.Connection | None = None
-        self._before_lie: bytes | None = None
+        self._survives: bytes | None = None  # the log that a lying card will still have
+        self._lied_about = 0  # commits
+        self._lists_before_lie: set[str] = set()
         self._before_unsynced: bytes | None = None
         self._link: LinkPlace | None = None
 
     # ---- faults
 
     def lie(self) -> None:
-        """From now on the log's syncs are lies: the next power cut brings back this very moment."""
+        """From now on syncs are lies, until the next power cut."""
         if self._log is not None and not self._log.in_transaction:
-            self._before_lie = self._log.serialize()
-
-    @property
-    def lying(self) -> bool:
-        return self._before_lie is not None
+            self._survives, self._lied_about = self._log.serialize(), 0
+            self._lists_before_lie = set(self._lists)
 
     def power_returns(self) -> None:
-        """After a power cut: what was a lie is gone; `lied` says whether there was one."""
-        lie, self._before_lie = self._before_lie, None
+        """After a power cut: what was a lie may be gone; `lied` says whether there was one."""
+        lie, self._survives = self._survives, None
         unsynced, self._before_unsynced = self._before_unsynced, None
         self.lied = lie is not None and self._log is not None
+        if self.lied:
+            left_lists = {name: self._left_of(name, data) for name, data in self._lists.items()}
+            self.list_lost = self.list_lost or left_lists != self._lists
+            self._lists = {name: data for name, data in left_lists.items() if data}
         left = lie or unsynced
         if left is not None and self._log is not None:
             self._log.close()
@@ -140,6 +150,13 @@ class SimulatedDisk:
         that follow it."""
         if not synced and self._before_unsynced is None and self._log is not None:
             self._before_unsynced = self._log.serialize()
+
+    def committed(self) -> None:
+        """A commit was said to be durable. Any since the lie began may be the last that is, all as likely."""
+        if self._survives is not None and self._log is not None:
+            self._lied_about += 1
+            if self._chance(self._lied_about + 1) == 0:
+                self._survives = self._log.serialize()
 
     def commit(self) -> None:
         """A commit is about to become durable."""
@@ -165,7 +182,7 @@ class SimulatedDisk:
 
     def write_list(self, payload_hash: str, envelope: bytes) -> None:
         self._write()
-        self._lists[payload_hash] = envelope
+        self._lists[payload_hash], self.list_lost = envelope, False
         self.fuse.pass_moment()
 
     def remove_other_lists(self, keep: str) -> None:
@@ -242,6 +259,15 @@ class SimulatedDisk:
         connection = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection, check_same_thread=False)
         connection.card = self
         return connection
+
+    def _left_of(self, name: str, data: bytes) -> bytes:
+        """What is there, after a power cut, of a list file; nothing stands for no file."""
+        if name in self._lists_before_lie:
+            return data
+        return (data, data[: len(data) // 2], b"")[self._chance(3)]
+
+    def _chance(self, of: int) -> int:
+        return int.from_bytes(self._entropy(4), "big") % of
 
     def _write(self) -> None:
         self.fuse.pass_moment()
