@@ -15,7 +15,6 @@ is `[section] setting`. Every process of the unit reads the same file and looks 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from msgspec import Meta
 
 from controller.formats.code_list import DoorId
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 from hal import catalog
 from hal.errors import HardwareFault
 
@@ -183,13 +183,10 @@ class Config:
 def load(path: Path) -> Config:
     """The configuration in a file. Raises Refused, whose `where` begins with the place in the file."""
     try:
-        return Config(tomllib.loads(path.read_text("utf-8")))
+        content = path.read_bytes()
     except OSError as error:
         raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused("bad_config", str(path), "cannot be read: not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Refused("bad_config", str(path), f"not TOML: {error}") from None
+    return Config(parse_toml(content, "bad_config", str(path)))
 
 
 def _part(table: dict[str, Any], section: str, port: str) -> Part:

@@ -7,7 +7,6 @@ The rest of the file is for other processes and is not looked at; a file with th
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar, cast
@@ -16,6 +15,7 @@ import msgspec
 
 from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 from hal import catalog
 from hal.errors import HardwareFault
 from hal.ports import Camera
@@ -52,13 +52,10 @@ class Config:
 def load(path: Path, camera: str = CAMERA) -> Config:
     """One camera's configuration in a file. Raises Refused `bad_config`; `where` is the file or `[section] setting`."""
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused("bad_config", str(path), "cannot be read: not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Refused("bad_config", str(path), f"not TOML: {error}") from None
+    tables = parse_toml(content, "bad_config", str(path))
     door = _settings(_section(tables, "door"), DoorSection, "door")
     settings = _section(tables, camera)
     driver = _driver(settings.pop("driver", None), f"[{camera}] driver")

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import threading
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import msgspec
 import typer
 
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The page for the screen at the door.")
 
@@ -70,13 +70,12 @@ def run(
 def sockets(config: Path) -> Path:
     """The folder of the controller's sockets. Raises Refused `bad_config`."""
     try:
-        unit = msgspec.convert(tomllib.loads(config.read_text("utf-8")), _Unit)
+        content = config.read_bytes()
     except OSError as error:
         raise Refused("bad_config", str(config), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused("bad_config", str(config), "cannot be read: not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Refused("bad_config", str(config), f"not TOML: {error}") from None
+    tables = parse_toml(content, "bad_config", str(config))
+    try:
+        unit = msgspec.convert(tables, _Unit)
     except msgspec.ValidationError as error:
         raise Refused("bad_config", "[door] sockets", str(error)) from None
     return Path(unit.door.sockets)

@@ -19,7 +19,6 @@ An unknown section or setting, a missing one, a value out of range: `Refused` na
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +28,7 @@ from msgspec import Meta
 from controller.formats.code_list import DoorId
 from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 
 FilePath = Annotated[str, Meta(min_length=1)]
 
@@ -60,11 +60,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 def read_config(path: Path) -> Config:
     """The configuration in `path`. Raises Refused `bad_config`."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        content = path.read_bytes()
     except OSError as error:
-        raise Refused("bad_config", str(path), error.strerror or "cannot be read") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused("bad_config", path.name, f"not TOML: {error}") from None
+        raise Refused("bad_config", str(path), f"cannot be read: {error.strerror}") from None
+    tables = parse_toml(content, "bad_config", path.name)
+    try:
+        return msgspec.convert(tables, Config)
     except msgspec.ValidationError as error:
         text, place = split_place(str(error))
         # An unknown or missing name stands in the sentence, not in the place.

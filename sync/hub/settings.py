@@ -16,7 +16,6 @@ Unknown, missing and mistyped settings are Refused as `bad_settings`, naming `[s
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,7 @@ from msgspec import Meta
 
 from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 
 FILE = "hub.toml"
 SQLITE = "sqlite:///"
@@ -116,11 +116,10 @@ def read_settings(folder: Path) -> Settings:
     """The settings of a hub folder. Raises Refused `bad_settings`."""
     path = folder / FILE
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise Refused("bad_settings", str(path), "is missing; `zaalsleutel hub init` makes a hub folder") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused("bad_settings", FILE, f"not TOML: {error}") from None
+    document = parse_toml(content, "bad_settings", FILE)
     try:
         settings = msgspec.convert(document, Settings, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:

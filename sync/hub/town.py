@@ -26,7 +26,6 @@ An unknown or missing name, a value out of range or a reference to nothing is Re
 from __future__ import annotations
 
 import datetime
-import tomllib
 import zoneinfo
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
@@ -37,6 +36,7 @@ from msgspec import Meta
 from controller.formats.code_list import DoorId, Language, Policy, Screen
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
+from controller.formats.toml_file import parse_toml
 from sync.hub.codes import pin_rule
 from sync.hub.occurrences import Weekday
 
@@ -199,10 +199,7 @@ SECTIONS = frozenset(Town.__struct_fields__)
 
 def read_town(text: str) -> Town:
     """The town in a `town.toml`. Raises Refused `bad_town` (or `pin_space_low` for a PIN set that cannot be kept)."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Refused("bad_town", "town.toml", f"not TOML: {error}") from None
+    document = parse_toml(text.encode("utf-8"), "bad_town", "town.toml")
     for section in document:
         if section not in SECTIONS:
             raise Refused("bad_town", f"[{section}]", "no such section")

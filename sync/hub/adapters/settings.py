@@ -30,7 +30,6 @@ folder; secrets are in files of their own, never in here.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -41,6 +40,7 @@ from msgspec import Meta
 from controller.formats.code_list import Kind, Language
 from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 from sync.hub.adapters.entry import HolderKind
 from sync.hub.issuer import GrantState
 
@@ -125,11 +125,10 @@ class Adapters(_Strict, frozen=True):
 def read_adapters(folder: Path) -> Adapters:
     """The adapters of a hub folder; none when there is no such file. Raises Refused `bad_adapters`."""
     try:
-        document = tomllib.loads((folder / FILE).read_text("utf-8"))
+        content = (folder / FILE).read_bytes()
     except FileNotFoundError:
         return Adapters()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused("bad_adapters", FILE, f"not TOML: {error}") from None
+    document = parse_toml(content, "bad_adapters", FILE)
     try:
         adapters = msgspec.convert(document, Adapters, dec_hook=lambda _, value: folder.resolve() / value)
     except msgspec.ValidationError as error:

@@ -16,7 +16,6 @@ Whatever is unknown, too long or of the wrong type is Refused as `bad_house_rule
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -27,6 +26,7 @@ from msgspec import Meta
 from controller.formats.code_list import Language
 from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 
 FILE = "house-rules.toml"
 Line = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -64,13 +64,12 @@ class HouseRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_house_rules(folder: Path) -> HouseRules:
     """The house rules of a hub folder. Raises Refused `bad_house_rules`."""
     try:
-        text = (folder / FILE).read_text("utf-8")
+        content = (folder / FILE).read_bytes()
     except FileNotFoundError:
         return HouseRules()
+    document = parse_toml(content, "bad_house_rules", FILE)
     try:
-        return msgspec.convert(tomllib.loads(text), HouseRules)
-    except tomllib.TOMLDecodeError as error:
-        raise Refused("bad_house_rules", FILE, f"not TOML: {error}") from None
+        return msgspec.convert(document, HouseRules)
     except msgspec.ValidationError as error:
         said, place = split_place(str(error))
         raise Refused("bad_house_rules", f"{FILE} {place.strip('.')}".rstrip(), said) from None
