@@ -84,6 +84,12 @@ def test_windows_are_sorted_and_disjoint_or_refused(windows: list[tuple[int, int
             code_list.parse(code_list.dump(candidate))
 
 
+def test_the_place_of_a_bad_window_is_named():
+    grant = msgspec.structs.replace(FULL.grants[0], windows=((0, 1), (5, 6), (3, 4)))
+    with pytest.raises(Refused, match=r"grants\[0\]\.windows\[2\]: windows are sorted"):
+        code_list.check(msgspec.structs.replace(FULL, grants=(grant,)))
+
+
 def test_the_same_pass_in_two_grants_is_refused():
     twin = msgspec.structs.replace(FULL.grants[0], id="twin", pins=())
     with pytest.raises(Refused, match=r"grants\[1\]\.qrs: a QR hash occurs twice"):

@@ -1,6 +1,7 @@
 """Trust steps: what a thief of keys, a forger and a broken ceremony try."""
 
 import json
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -53,6 +54,14 @@ def test_signatures_made_apart_are_combined_once_each():
     assert whole == trust_step.sign(payload, ROOT)
     with pytest.raises(Refused, match="bad_trust"):
         trust_step.combine([parts[0], trust_step.sign(canonical(document(ROOT, issued=1)), [make_key()])])
+
+
+@pytest.mark.parametrize("read", [trust_step.open_first, trust_step.claimed_version, trust_step.payload_of])
+def test_a_document_has_a_largest_size_whoever_reads_it(read: Callable[[bytes], object]):
+    step = trust_step.sign(canonical(FIRST), ROOT[:2])
+    read(step.ljust(trust_step.DOCUMENT_BYTES))
+    with pytest.raises(Refused, match="too_large"):
+        read(step.ljust(trust_step.DOCUMENT_BYTES + 1))
 
 
 def test_at_most_256_versions_travel_together():

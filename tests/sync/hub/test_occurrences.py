@@ -1,12 +1,13 @@
 """Local time to instants: both clock changes, both hemispheres, exceptions, days and long rentals."""
 
+import calendar
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from controller.formats.errors import Refused
-from sync.hub.occurrences import MAX_WINDOWS, Days, Hours, LocalRoom, Series
+from sync.hub.occurrences import MAX_WINDOWS, Days, Hours, LocalRoom, Series, names_a_day
 
 HALL = LocalRoom("Europe/Brussels", {"fri": [["08:00", "12:00"], ["13:00", "24:00"]]})
 WEEKDAYS_8_TO_18 = {day: [["08:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
@@ -14,6 +15,16 @@ WEEKDAYS_8_TO_18 = {day: [["08:00", "18:00"]] for day in ("mon", "tue", "wed", "
 
 def local(instant: int, zone: str) -> str:
     return datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone)).isoformat()
+
+
+def test_a_day_that_no_month_has_is_known_before_it_is_looked_for():
+    for month in range(1, 13):
+        _, last = calendar.monthrange(2028, month)  # a leap year
+        assert [names_a_day([month], [day]) for day in (1, last, -last)] == [True, True, True]
+        assert [names_a_day([month], [day]) for day in (0, last + 1, -last - 1)] == [False, False, False]
+    assert names_a_day([], [31])
+    assert names_a_day([2], [])
+    assert names_a_day([2, 3], [30])
 
 
 @pytest.mark.parametrize(
