@@ -46,6 +46,7 @@ class HubDoor:
     reader: EncryptKey | None = None
     applied: int = 0
     reported_receipt: int = 0
+    trust_version: int = 0
     version: int = 0
     content: str = ""
     published_ms: int = 0

@@ -1,4 +1,4 @@
-"""Somebody who owns the broker and once held a list key that is retired by now, and a hub that signs what it should
+"""Somebody who owns the broker and a list key that is retired or revoked by now, and a hub that signs what it should
 not. What they send looks as genuine as it can be made; no door may go by it.
 """
 
@@ -28,8 +28,8 @@ class Intruder:
     chance: random.Random
 
     def act(self, door: str) -> None:
-        """Something old, something of another door's, something with a retired key, or two lists with one number."""
-        deeds = (self._old, self._other_doors, self._retired_key, self._same_number)
+        """Something old, something of another door's, something with an old key, or two lists with one number."""
+        deeds = (self._old, self._other_doors, self._old_key, self._same_number)
         deeds[int(self.chance.random() * len(deeds))](self.hub.store.doors[door])
 
     def _old(self, door: HubDoor) -> None:
@@ -45,10 +45,10 @@ class Intruder:
                 for receipt in self.broker.heard[topic(other.id, "receipt")]:
                     self._send(door, "receipt", receipt)
 
-    def _retired_key(self, door: HubDoor) -> None:
+    def _old_key(self, door: HubDoor) -> None:
         if door.issued is None:
             return
-        envelope = self.hub.sign_with_retired_key(_wide_open(door.issued, door.issued.version + 1))
+        envelope = self.hub.sign_with_old_key(_wide_open(door.issued, door.issued.version + 1), door)
         if envelope is not None:
             self._send_list(door, envelope)
 

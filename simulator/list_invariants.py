@@ -52,17 +52,24 @@ def booked_is_listed(world: World, made: CodeList) -> str | None:
 
 
 def list_is_published(world: World, door: SimulatedDoor) -> str | None:
-    """The list in force at a door is one that the hub made for that door, whatever anybody sent it."""
+    """The list in force at a door is one that the hub made for that door, whatever anybody sent it, and not with a key
+    that the door's trust document revokes."""
     installed = door.performer.door.installed if door.performer is not None else None
-    if installed is None or installed.hash in world.published[door.id]:
+    if installed is None:
         return None
-    return f"list {installed.list.version} of {installed.list.door} is not the hub's"
+    name = f"list {installed.list.version} of {installed.list.door}"
+    if installed.hash not in world.published[door.id]:
+        return f"{name} is not the hub's"
+    known = door.unit.trust.version if door.unit is not None and door.unit.trust is not None else 0
+    return f"{name} was signed with a stolen key" if known >= world.hub.void.get(installed.hash, known + 1) else None
 
 
 def list_survives(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
-    """A door that has had a list has one, through every restart and power cut, on a card that keeps its word."""
+    """A door that has had a list has one, through every restart and power cut, on a card that keeps its word, unless
+    the key it was signed with was stolen."""
     installed = door.performer.door.installed if door.performer is not None else None
-    had = seen.numbers.get("list", 0) > 0 and not door.disk.list_lost
+    excused = door.disk.list_lost or (door.unit is not None and door.unit.floors.list_hash in world.hub.void)
+    had = seen.numbers.get("list", 0) > 0 and not excused
     lost = door.performer is not None and installed is None and had
     return f"list {seen.numbers['list']} was in force and is not there" if lost else None
 

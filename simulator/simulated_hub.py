@@ -28,7 +28,7 @@ from sync.topics import split, topic
 BEHIND_MS = 60_000
 DURESS = "c-duress"
 """The credential id of the PIN that staff give under threat."""
-RETIRED_KEPT = 40  # a list lives for three weeks, so nobody has one of an older key
+OLD_KEYS_KEPT = 20  # a list lives for three weeks, so nobody has one of an older key
 
 
 def cheap_verifier(pin: str, kdf: PinKdf) -> str:
@@ -60,7 +60,10 @@ class SimulatedHub:
         self.witness: Callable[[str, bytes], None] = lambda _kind, _payload: None
         self._list_key = make_key()
         self._receipt_key = make_key()
+        self._signed: set[str] = set()  # hashes of the lists made with the list key
+        self.void: dict[str, int] = {}  # hashes of lists made with a stolen key, and the trust version that says so
         self._retired: list[SigningKey] = []
+        self._revoked: list[tuple[SigningKey, int]] = []  # and the trust version that says so
         self._collect_key = jwe.make_key()
         self.ceremony = Ceremony(make_key, self._collect_key)
         self._sign_trust()
@@ -78,7 +81,16 @@ class SimulatedHub:
     def rotate_list_key(self) -> None:
         """A new list key; the old one is retired and signs nothing new. Every list is made again."""
         self._retired.append(self._list_key)
-        self._list_key = self._make_key()
+        self._replace_list_key()
+
+    def revoke_list_key(self) -> None:
+        """The list key was stolen: another one, and where that is known nothing counts that the old one has signed."""
+        self._revoked.append((self._list_key, self.ceremony.version + 1))
+        self.void |= dict.fromkeys(self._signed, self.ceremony.version + 1)
+        self._replace_list_key()
+
+    def _replace_list_key(self) -> None:
+        self._list_key, self._signed = self._make_key(), set()
         self._sign_trust()
         for door in self.store.doors.values():
             self._send_trust(door, self.ceremony.version - 1)
@@ -93,7 +105,8 @@ class SimulatedHub:
 
     def _named(self) -> Named:
         named: Named = [(self._list_key, "list", "active"), (self._receipt_key, "receipt", "active")]
-        return [*named, *((key, "list", "retired") for key in self._retired[-RETIRED_KEPT:])]
+        named += [(key, "list", "retired") for key in self._retired[-OLD_KEYS_KEPT:]]
+        return [*named, *((key, "list", "revoked") for key, _ in self._revoked[-OLD_KEYS_KEPT:])]
 
     def _sign_trust(self) -> None:
         self.ceremony.sign(self._named(), self.now_s)
@@ -219,6 +232,7 @@ class SimulatedHub:
         except Refused:
             return
         door.applied = report.list_version
+        door.trust_version = report.trust_version
         if report.trust_version < self.ceremony.version:
             self._send_trust(door, report.trust_version)
         door.reported_receipt = max(door.reported_receipt, report.receipt)
@@ -253,13 +267,16 @@ class SimulatedHub:
             self.store.number = number
             door.version, door.content, door.issued = number, content, made
             payload = code_list.dump(made)
+            self._signed.add(code_list.payload_hash(payload))
             self.witness("list", payload)
             door.envelope = seal(payload, code_list.TYP, self._list_key)
             self._send(door, door.envelope)
 
-    def sign_with_retired_key(self, made: CodeList) -> bytes | None:
-        """A list as somebody would sign it who got hold of a key that is retired; None while there is none."""
-        return seal(code_list.dump(made), code_list.TYP, self._retired[-1]) if self._retired else None
+    def sign_with_old_key(self, made: CodeList, door: HubDoor) -> bytes | None:
+        """A list as somebody would sign it who has a key that was stolen, and the door knows it, or that is only
+        retired; None while there is none."""
+        old = [key for key, version in self._revoked if version <= door.trust_version] or self._retired
+        return seal(code_list.dump(made), code_list.TYP, old[-1]) if old else None
 
     def sign_again(self, made: CodeList) -> bytes:
         """A list as a hub with a fault would sign it: with the right key, whatever was signed before."""

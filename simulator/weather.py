@@ -16,9 +16,9 @@
 | `disk_lies` | syncs are lies until the next power cut: writes since are dropped, torn, or there without those before |
 | `log_broken` | the log is unreadable after a power cut |
 | `flood` | the hub publishes the same door's list over and over |
-| `rotation` | the hub's list key is replaced, once or ten times in a row, or one offline key, or all three |
+| `rotation` | the hub's list key is replaced, once or ten times in a row, or revoked, or one offline key, or all three |
 | `chatter` | the door contact chatters |
-| `intruder` | whoever owns the broker sends a door something old, another door's, or signed with a retired key |
+| `intruder` | whoever owns the broker sends a door something old, another door's, or signed with a key that is retired or revoked |
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_door import SimulatedDoor
 from simulator.simulated_hub import SimulatedHub
 
-ROTATIONS = ("root", "roots", "ten", "list")
+ROTATIONS = ("root", "roots", "ten", "stolen", "list")
 """Most of the time it is the list key."""
 YEAR_MS = 365 * DAY_MS
 OFFSETS_MS = (HOUR_MS, -HOUR_MS, YEAR_MS, -YEAR_MS, -50 * YEAR_MS, 5 * MINUTE_MS, -5 * MINUTE_MS)
@@ -198,7 +198,7 @@ class Weather:
         self.rotate(ROTATIONS[min(self._between(0, 8), len(ROTATIONS) - 1)])
 
     def rotate(self, what: str) -> None:
-        """One of `ROTATIONS`: an offline key, all three, the list key ten times, the list key."""
+        """One of `ROTATIONS`: an offline key, all three, the list key ten times, revoked, or once."""
         match what:
             case "root":
                 self.hub.rotate_roots(self.hub.ceremony.replace_root)
@@ -207,6 +207,8 @@ class Weather:
             case "ten":
                 for _ in range(10):
                     self.hub.rotate_list_key()
+            case "stolen":
+                self.hub.revoke_list_key()
             case "list":
                 self.hub.rotate_list_key()
 

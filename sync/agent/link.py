@@ -304,6 +304,9 @@ class Link:
             return [Drop(f"a {kind} that is no text or too long for the controller")]
         if kind not in RETAINED:
             return [ToController(deliver)] if self._controller else [Drop(f"a {kind}: the controller is away")]
+        if kind == "trust" and deliver != self._kept.get(kind):
+            # A list that came before the document that names its key was refused, and may be good now.
+            self._delivered.pop("list", None)
         self._kept[kind] = deliver
         return self._deliver_kept()
 

@@ -146,6 +146,15 @@ def test_what_arrives_while_the_controller_is_away_waits_the_last_of_each_kind()
     assert bodies == ["t1", "l2", "r1"], "keys first, so that what they verify can follow"
 
 
+def test_a_list_that_came_before_the_document_that_names_its_key_is_offered_again():
+    link = connected_link(ControllerHere())
+    link.handle(Received(LIST, b"list 1"), 0.0, 0.0)
+    trust = topic(DOOR, "trust")
+    told = said(link.handle(Received(trust, b"trust 2"), 0.0, 0.0))
+    assert told == [Deliver(kind="trust", body="trust 2"), Deliver(kind="list", body="list 1")]
+    assert link.handle(Received(trust, b"trust 2"), 0.0, 0.0) == []
+
+
 def test_a_command_does_not_wait_for_a_controller():
     link = connected_link()
     assert isinstance(link.handle(Received(topic(DOOR, "command"), b"c"), 0.0, 0.0)[0], Drop)
