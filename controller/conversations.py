@@ -4,7 +4,7 @@
 |-----------|---------------------|--------------------------------|-------------------------------|
 | `camera`  | the camera process  | `CameraRead`, `CameraAlive`    | nothing                       |
 | `camera_inside` | the one that looks at the inner side | the same: what is read there only signs out | nothing |
-| `sync`    | the agent           | `Deliver`, `Link`, about enrolment | `Hello`, `SendBatch`, `SendState` |
+| `sync`    | the agent           | `Deliver`, `Link`, `UpdateIs`, about enrolment | `Hello`, `SendBatch`, `SendState` |
 | `display` | the display process | `DisplayAlive`                 | `PublicState`                 |
 | `admin`   | staff               | `AskStatus`, `AskCommissioning`, `Findings` | `Status`, `Commissioning` |
 

@@ -62,6 +62,7 @@ from controller.formats.messages import (
     Link,
     PublicState,
     SendAnswer,
+    UpdateIs,
 )
 from controller.formats.trust import Trust
 from controller.incidents import Incidents
@@ -226,6 +227,8 @@ class Performer:
                 self._upkeep.display_alive(message.pages, self.now().mono_ms)
             case Link():
                 self._upkeep.link_changed(message.up, self.now().mono_ms)
+            case UpdateIs():
+                self._unit.update = message.update
             case Deliver(kind="list"):
                 self._list_waiting = message.body
                 self._next_list()

@@ -30,7 +30,7 @@ from controller.formats.code_list import CodeList
 from controller.formats.errors import Refused
 from controller.formats.jwe import decrypt
 from controller.formats.limits import LIMITS
-from controller.formats.state import Colour, Doctor
+from controller.formats.state import Colour, Doctor, UpdateState
 from controller.formats.trust import Trust
 from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
@@ -97,6 +97,7 @@ class Unit:
         self.challenges = self._challenges()
         self.clock = self._start_clock(kept or {})
         self.doctor = _doctor(kept or {})
+        self.update: UpdateState | None = None  # the agent says it again to every controller
         list_version = self.installed.list.version if self.installed else None
         detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}
         self.boot_drafts.insert(0, Draft("boot", detail=detail))

@@ -36,7 +36,6 @@ def sign(
     number: Annotated[int, typer.Option(help="Its place in the sequence; higher than any before.", min=1)],
     out: Annotated[Path, typer.Option(help="Where the signed manifest goes.")],
     days: Annotated[int, typer.Option(help="How long it may be installed.", min=1, max=180)] = DAYS,
-    url: Annotated[str, typer.Option(help="Where units can fetch the package, https://…")] = "",
 ) -> None:
     """Sign a package for the door units that trust this key. Exit 1 says why not."""
     try:
@@ -53,7 +52,6 @@ def sign(
                 "size": package.stat().st_size,
                 "issued": now_s,
                 "expires": now_s + days * 86_400,
-                "url": url,
             }
         )
         update = parse_update(manifest)
@@ -74,7 +72,7 @@ def install(
     """Install what lies in the spool, if it is signed, newer and for this machine. Exit 1: it was not, or was taken
     back."""
     from controller.config import load
-    from controller.updater import Places, run_command
+    from controller.updater import RESTARTING, Places, run_command
     from controller.updater import install as install_update
 
     try:
@@ -84,7 +82,9 @@ def install(
         print(f"not installed: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{result.version}: {result.outcome}")
-    raise typer.Exit(0 if result.outcome == "installed" else 1)
+    if result.outcome == RESTARTING:
+        run_command(["systemctl", "--no-block", "reboot"], None)
+    raise typer.Exit(0 if result.outcome in {"installed", RESTARTING} else 1)
 
 
 @app.command()

@@ -3,6 +3,10 @@
 What the agent can reach it cannot change any more once it is looked at: manifest and package are copied into a folder
 of root's own first, and judged there. dpkg does the installing; its scripts try the new release, and go back to the one
 before when it is not healthy (`firmware-config/debian`). Whatever comes of it, that number is not tried again.
+
+Where the root is read-only (overlayroot), dpkg works on the root below, where nothing runs, so its scripts can try only
+that the programs start. The machine is restarted then, and `zaalsleutel-update-confirm.service` tries the rest, as it
+does when power went in the middle.
 """
 
 from __future__ import annotations
@@ -24,23 +28,36 @@ from controller.disk import replace_file
 from controller.formats.encoding import canonical, decode
 from controller.formats.errors import Refused
 from controller.formats.trust import Trust
-from controller.formats.update import MANIFEST_BYTES, Update
+from controller.formats.update import MANIFEST_BYTES
 from controller.trust_chain import accept_kept
 from controller.update_gate import Machine, accept
 
 MANIFEST, PACKAGE = "manifest.json", "package.deb"
 RESULT = "result.json"
+TRIED = ("installing", "restarting", "installed", "rolled_back")
 CHUNK = 1 << 20
 ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
-Call = Callable[[Sequence[str]], int]
+Call = Callable[[Sequence[str], Path | None], int]
+RESTARTING = "restarting"
+PENDING = "pending"
+"""There while an update is tried. Found at a start, `firmware-config/debian/confirm` settles what came of it."""
+
+BELOW = """\
+trap 'rm -f /var/tmp/zaalsleutel.deb' EXIT
+cat >/var/tmp/zaalsleutel.deb
+ZAALSLEUTEL_RESTARTS=yes dpkg --install /var/tmp/zaalsleutel.deb
+"""
+"""Run in the root below, which sees no partition but its own: the package comes through standard input."""
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What came of the last update; `tried` the highest number ever tried."""
+    """What came of the last update that was looked at; the agent reads it here. `tried` is the highest number ever
+    tried, `version` that one's; `manifest` the SHA-256 of the manifest that `outcome` is about."""
 
-    tried: int
-    version: str
-    outcome: str  # "installed", "rolled_back", or why it was refused
+    tried: int = 0
+    version: str = ""
+    outcome: str  # "installing", "installed", "rolled_back", or the code it was refused with
+    manifest: str
 
 
 @dataclass(frozen=True)
@@ -54,24 +71,29 @@ class Places:
 
 
 def install(places: Places, door: str, now_s: int, call: Call) -> Result:
-    """Judge what is in the spool and have dpkg install it. Raises Refused and OSError; what is refused is not kept."""
-    places.own.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = last_result(places.own)
-    tried = before.tried if before else 0
-    if _root_is_an_overlay(places.root):
-        raise Refused("read_only_root", "/", "it would be gone after a restart: firmware-config/README.md says how")
-    trust, floor_s = _trust(places.data)
-    manifest = _taken(places.spool / MANIFEST, places.own / MANIFEST, MANIFEST_BYTES)[0].read_bytes()
-    machine = Machine(door, _debian(places.root), ARCHES.get(platform.machine(), platform.machine()), tried)
-    # A clock that is ahead could refuse a good update, one that is behind the floor could let an old one in.
-    update = accept(manifest, trust, machine, max(floor_s, now_s))
-    package, digest = _taken(places.spool / PACKAGE, places.own / PACKAGE, update.size)
+    """Judge what is in the spool and have dpkg install it. Raises Refused and OSError; what is refused is not kept,
+    only why. One that was tried already is not tried again: what came of it is given back."""
+    places.own.mkdir(parents=True, exist_ok=True, mode=0o755)
+    before = last_result(places.own) or Result(outcome="", manifest="")
+    manifest, name = _taken(places.spool / MANIFEST, places.own / MANIFEST, MANIFEST_BYTES)
+    if name == before.manifest and before.outcome in TRIED:
+        return before
     try:
+        trust, floor_s = _trust(places.data)
+        arch = ARCHES.get(platform.machine(), platform.machine())
+        machine = Machine(door, _debian(places.root), arch, before.tried)
+        # A clock that is ahead could refuse a good update, one that is behind the floor could let an old one in.
+        update = accept(manifest.read_bytes(), trust, machine, max(floor_s, now_s))
+        package, digest = _taken(places.spool / PACKAGE, places.own / PACKAGE, update.size)
         if digest != update.sha256 or package.stat().st_size != update.size:
             raise Refused("wrong_package", "update.sha256", "not the package that was signed")
-        return _installed(places.own, update, package, call)
+        trying = Result(tried=update.number, version=update.version, outcome="installing", manifest=name)
+        return _installed(places, trying, call)
+    except Refused as refused:
+        _keep(places.own, msgspec.structs.replace(before, outcome=refused.code, manifest=name))
+        raise
     finally:
-        package.unlink(missing_ok=True)
+        (places.own / PACKAGE).unlink(missing_ok=True)
 
 
 def last_result(own: Path) -> Result | None:
@@ -83,14 +105,27 @@ def last_result(own: Path) -> Result | None:
         return None
 
 
-def _installed(own: Path, update: Update, package: Path, call: Call) -> Result:
+def _installed(places: Places, trying: Result, call: Call) -> Result:
     """On disk as tried before it is tried: a power cut in the middle must not try it for ever."""
-    trying = Result(tried=update.number, version=update.version, outcome="interrupted")
-    replace_file(own / RESULT, canonical(trying))
-    healthy = call(["dpkg", "--install", str(package)]) == 0
-    result = msgspec.structs.replace(trying, outcome="installed" if healthy else "rolled_back")
-    replace_file(own / RESULT, canonical(result))
+    _keep(places.own, trying)
+    package, pending = places.own / PACKAGE, places.own / PENDING
+    replace_file(pending, b"")
+    below = _root_is_an_overlay(places.root)
+    if below:
+        healthy = call(["overlayroot-chroot", "sh", "-ec", BELOW], package) == 0
+    else:
+        healthy = call(["dpkg", "--install", str(package)], None) == 0
+    outcome = "rolled_back" if not healthy else RESTARTING if below else "installed"
+    result = msgspec.structs.replace(trying, outcome=outcome)
+    _keep(places.own, result)
+    if outcome != RESTARTING:
+        pending.unlink()
     return result
+
+
+def _keep(own: Path, result: Result) -> None:
+    """Readable by the agent: it tells the hub."""
+    replace_file(own / RESULT, canonical(result), 0o644)
 
 
 def _trust(data: Path) -> tuple[Trust, int]:
@@ -130,6 +165,8 @@ def _root_is_an_overlay(root: Path) -> bool:
     return any(line.split()[1:3] == ["/", "overlay"] and "overlayroot" in line for line in mounts)
 
 
-def run_command(command: Sequence[str]) -> int:
-    """Run it with what it says going where ours goes."""
-    return subprocess.run(command, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}).returncode
+def run_command(command: Sequence[str], given: Path | None) -> int:
+    """Run it, a file as its standard input, with what it says going where ours goes."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with (given or Path(os.devnull)).open("rb") as read:
+        return subprocess.run(command, check=False, env=environment, stdin=read).returncode

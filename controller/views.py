@@ -34,6 +34,7 @@ def report(unit: Unit, door: Door, now: Now) -> StateReport:
         posture=door.posture(now).state,
         faults=tuple(sorted(door.faults)),
         doctor=unit.doctor,
+        update=unit.update,
     )
 
 

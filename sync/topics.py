@@ -1,15 +1,15 @@
 """Topic names of the link, `zs/1/<door>/…`, the same on both ends.
 
-Down (hub to door): `trust`, `list`, `receipt` retained; `ask`, `command` not retained.
+Down (hub to door): `trust`, `list`, `receipt`, `update` retained; `ask`, `command` not retained.
 Up (door to hub): `events`, `state` (retained, and the last will), `answer`.
 """
 
 from __future__ import annotations
 
 ROOT = "zs/1"
-DOWN = ("trust", "list", "receipt", "ask", "command")
+DOWN = ("trust", "list", "receipt", "update", "ask", "command")
 UP = ("events", "state", "answer")
-RETAINED = frozenset({"trust", "list", "receipt", "state"})
+RETAINED = frozenset({"trust", "list", "receipt", "update", "state"})
 # Several hub processes share the doors' messages between them (MQTT 5 shared subscriptions).
 HUB_SUBSCRIPTIONS = tuple(f"$share/hub/{ROOT}/+/{leaf}" for leaf in UP)
 

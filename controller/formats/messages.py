@@ -5,7 +5,7 @@ the controller verifies itself, the display can look.
 
     camera.sock    -> CameraRead, CameraAlive
     camera_inside.sock -> the same, of the inner side
-    sync.sock      -> Deliver, Link             <- Hello, SendBatch, SendState, SendAnswer
+    sync.sock      -> Deliver, Link, UpdateIs   <- Hello, SendBatch, SendState, SendAnswer
                    -> enrolment_messages        <- enrolment_messages
     display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
@@ -36,7 +36,7 @@ from controller.formats.enrolment_messages import (
 )
 from controller.formats.errors import Refused
 from controller.formats.event import ClockState, Sequence
-from controller.formats.state import Checks
+from controller.formats.state import Checks, UpdateState
 
 M = TypeVar("M")
 
@@ -74,6 +74,12 @@ class Link(_Message, frozen=True, tag="link"):
     """Whether the agent has a session with the broker."""
 
     up: bool
+
+
+class UpdateIs(_Message, frozen=True, tag="update"):
+    """How far the update is that was offered to this unit; none: nothing is on offer."""
+
+    update: UpdateState | None
 
 
 class Hello(_Message, frozen=True, tag="hello"):
@@ -208,7 +214,7 @@ class Findings(_Message, frozen=True, tag="findings"):
 
 
 FromCamera = CameraRead | CameraAlive
-FromAgent = Deliver | Link | FoundTrust | EnrolmentAnswer | EnrolmentFailed | AskRenewal
+FromAgent = Deliver | Link | UpdateIs | FoundTrust | EnrolmentAnswer | EnrolmentFailed | AskRenewal
 FromDisplay = DisplayAlive
 FromAdmin = AskStatus | AskCommissioning | Findings
 ToAgent = Hello | SendBatch | SendState | SendAnswer | FetchTrust | SendEnrolment | SendRenewal

@@ -33,10 +33,19 @@ class Doctor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     checks: Checks
 
 
+class UpdateState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What became of the update that was offered to the unit last, as its agent tells: `number` is the manifest's, 0
+    where it cannot be read. `reason` is why it is not fetched yet, or was refused."""
+
+    number: Annotated[int, Meta(ge=0, lt=1 << 53)]
+    stage: Literal["fetching", "fetched", "installing", "restarting", "installed", "rolled_back", "refused"]
+    reason: Word | None = None
+
+
 class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """`at` is UTC milliseconds by the door's clock; `list_version` 0 and `list_hash` null without a list; `receipt`
     is the highest receipt number accepted, `log` and `seq` the newest record; `posture` and `faults` are words;
-    `doctor` is left out until the unit was tested."""
+    `doctor` is left out until the unit was tested, `update` while none was offered."""
 
     door: DoorId
     at: Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -50,6 +59,7 @@ class StateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     posture: Word
     faults: Annotated[tuple[Word, ...], Meta(max_length=64)]
     doctor: Doctor | None = None
+    update: UpdateState | None = None
 
 
 def parse_state(payload: bytes) -> StateReport:

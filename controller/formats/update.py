@@ -22,8 +22,7 @@ PACKAGE_BYTES = 512 << 20
 
 class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`number` only ever rises, whatever versions are called; a unit that has tried a number never tries it or a lower
-    one again. `issued` and `expires` bound when it may be installed. `url` is where it can be fetched, for whoever
-    fetches it."""
+    one again. `issued` and `expires` bound when it may be installed. A unit fetches the package from its hub."""
 
     package: Literal["zaalsleutel-door"]
     version: Annotated[str, Meta(pattern=whole(r"[0-9][0-9A-Za-z.+~-]{0,60}"))]
@@ -34,7 +33,6 @@ class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     size: Annotated[int, Meta(ge=1, le=PACKAGE_BYTES)]
     issued: Seconds
     expires: Seconds
-    url: Annotated[str, Meta(pattern=whole(r"(https://[!-~]{1,500})?"))] = ""
 
 
 def parse_update(payload: bytes) -> Update:

@@ -53,6 +53,7 @@ RESEND_JITTER_S = 10.0
 
 Kind = Literal["trust", "list", "receipt", "ask", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+UPDATE = "update"
 
 
 class LinkState(Enum):
@@ -165,13 +166,20 @@ class Errand:
 
 
 @dataclass(frozen=True)
+class Offered:
+    """What the hub has on offer as an update; empty: nothing. It is the agent's to fetch, not the controller's."""
+
+    manifest: bytes
+
+
+@dataclass(frozen=True)
 class Drop:
     """Something was thrown away; for the log. `what` never repeats a payload."""
 
     what: str
 
 
-Effect = Connect | Abort | Subscribe | Publish | ToController | Introduced | Errand | Drop
+Effect = Connect | Abort | Subscribe | Publish | ToController | Introduced | Errand | Offered | Drop
 
 
 class Link:
@@ -296,6 +304,8 @@ class Link:
 
     def _received(self, name: str, payload: bytes) -> list[Effect]:
         door_and_leaf = split(name)
+        if door_and_leaf == (self._door, UPDATE):
+            return [Offered(payload)]
         kind = next((kind for kind in KINDS if (self._door, kind) == door_and_leaf), None)
         if kind is None:
             return [Drop("a message on a topic that is not ours")]

@@ -34,12 +34,15 @@ from sync.agent.link import (
     FromController,
     Introduced,
     Link,
+    Offered,
     Publish,
     Subscribe,
     ToController,
     Woke,
 )
 from sync.agent.service_state import ServiceState
+from sync.agent.spool import Spool
+from sync.agent.updates import Machine, Updates
 
 # paho wants its keepalive looked after about this often; also how soon a restarted controller is found again.
 TURN_S = 1.0
@@ -57,6 +60,7 @@ class Runner:
         self._link = Link(config.door.id, time.monotonic(), self._chance.random())
         self._identity = _identity(config)
         self._errands = Errands(config.door.id, self._identity)
+        self._updates = Updates(Spool(Path(config.update.spool)), Path(config.update.result), Machine.here())
         self._broker = Broker(config.door.id, config.broker.host, config.broker.port)
         self._authorities = self._first_authorities()
         self._controller: ControllerLine | None = None
@@ -80,6 +84,7 @@ class Runner:
         finally:
             self._service.stopping()
             self._errands.close()
+            self._updates.close()
             self._broker.close()
             self._hang_up()
             self._selector.close()
@@ -191,6 +196,8 @@ class Runner:
                 self._introduced(hello)
             case Errand(message):
                 self._errands.about(message)
+            case Offered(manifest):
+                self._updates.offered(manifest)
             case Drop(what):
                 log.warning("dropped %s", what)
 
@@ -211,6 +218,8 @@ class Runner:
         if self._controller is not None:
             for message in self._errands.news(time.time()):
                 self._tell_controller(message)
+            for update in self._updates.news(time.monotonic(), self._chance.random()):
+                self._tell_controller(update)
 
     def _introduced(self, hello: Hello) -> None:
         """The controller knows whom to believe; and from an enrolment, where the broker is and who we are."""
@@ -221,6 +230,7 @@ class Runner:
             address = hello.broker.host, hello.broker.port
             moved, self._broker.address = self._broker.address not in {None, address}, address
         self._errands.introduced(hello)
+        self._updates.introduced(hello.hub or self._config.update.hub, self._authorities)
         self._equip()
         if self._errands.took_certificate() or moved:
             self._broker.leave()

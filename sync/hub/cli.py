@@ -211,4 +211,5 @@ def now_s() -> int:
 # Further commands of the same room, which need what is above.
 import sync.hub.enrol_cli  # noqa: E402
 import sync.hub.online_keys_cli  # noqa: E402
-import sync.hub.store_cli  # noqa: E402, F401
+import sync.hub.store_cli  # noqa: E402
+import sync.hub.update_cli  # noqa: E402, F401

@@ -20,7 +20,7 @@ from sync.hub.turns import Turns
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"

@@ -1,8 +1,9 @@
-"""What doors say to the hub over HTTPS, on a port of its own: enrolment and renewal, and nothing else.
+"""What doors say to the hub over HTTPS, on a port of its own: enrolment, renewal, updates, and nothing else.
 
     GET  /v1/trust/{name}      a trust document by its hash                            public
     POST /v1/enrolments        a unit's request (compact JWE), the hub's answer        authenticated by the QR's secret
     POST /v1/renewals          a door's request (JWS) for its next certificate         signed with the door's event key
+    GET  /v1/updates/{name}    a package by its hash (`package_routes.py`)             public
 
 The server's certificate is the broker's, so doors know it by the CAs in their trust document. Beside the server a
 thread keeps the broker's files right and throws off the doors that are shut out.
@@ -25,6 +26,7 @@ from controller.formats.errors import Refused
 from sync.hub.bodies import Problem
 from sync.hub.database import Sessions
 from sync.hub.enrol_desk import SEALED_BYTES, EnrolDesk
+from sync.hub.package_routes import package_routes
 from sync.hub.problems import CODES, documented, install
 from sync.hub.revocation import BrokerFiles, shut_out_due
 from sync.hub.settings import Settings
@@ -48,7 +50,7 @@ ENROLLING = (
     "too_large",
 )
 RENEWING = ("bad_request", "not_enrolled", "shut_out", "clone_suspected", "bad_csr", "too_large")
-DESCRIPTION = "Enrolment of door units, and renewal of their certificates. Called by the units' agents only."
+DESCRIPTION = "Enrolment of door units, renewal of their certificates, updates. Called by the units' agents only."
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +138,7 @@ class DoorsServer:
         self._server: uvicorn.Server | None = None
         if settings.doors is not None:
             app = create_doors_app(desk, TrustShelf(settings.folders.keys / TRUST), self._write)
+            package_routes(app, settings.folders.updates)
             tls = {
                 "ssl_certfile": str(settings.folders.tls / "broker.pem"),
                 "ssl_keyfile": str(settings.folders.tls / "broker.key"),

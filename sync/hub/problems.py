@@ -48,6 +48,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_enrolled": (403, "No unit is enrolled as this door"),
     "shut_out": (403, "This door was shut out; enrol it anew"),
     "clone_suspected": (409, "This certificate was renewed before, by somebody else"),
+    "busy": (503, "Others are being served; come again"),
     "pin_space_low": (503, "No PIN is left"),
 }
 

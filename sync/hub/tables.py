@@ -12,6 +12,7 @@ from sync.hub import (
     models,
     retention,
     subscriptions,
+    updates,
     visits,
 )
 
@@ -28,4 +29,5 @@ ALL = (
     audit_readings,
     retention,
     in_service,
+    updates,
 )

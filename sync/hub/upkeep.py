@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store
+from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store, updates
 from sync.hub.credentials import Minter, forget_over
 from sync.hub.hub_events import HubEventType, tell
 from sync.hub.issuer import ISSUED_AHEAD_S, REFRESH_S
@@ -29,6 +29,9 @@ WATCH_S = 20
 
 REFRESH_DOORS = 50
 """So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
+
+UPDATES_S = 5
+"""How often is looked whether a door has to hear of an update."""
 
 TOO_FRESH_S = REFRESH_S + ISSUED_AHEAD_S
 """A list that is due later than this was dated while the clock was ahead; doors would not judge by it yet."""
@@ -59,6 +62,8 @@ class Upkeep:
             self.bench.run(now, lambda minter: _codes(minter, since))
         self._done_at["codes"] = now
         self.bench.publish(self.bench.run(now, _refresh), now)
+        if self._is_time("updates", UPDATES_S, now) and self.bench.look(lambda each: updates.any_due(each, now)):
+            self.bench.run(now, lambda minter: updates.hand_over(minter.session, self.bench.say, now))
 
     def _is_time(self, what: str, every_s: int, now: int) -> bool:
         if now < self._done_at.get(what, 0) + every_s:

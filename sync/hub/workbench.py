@@ -79,6 +79,10 @@ class Workbench:
         with self._reading.begin() as session:
             return question(session)
 
+    def say(self, name: str, payload: bytes, retain: bool) -> bool:
+        """Publish something that is no list; whether the link took it."""
+        return self._publisher is not None and self._publisher.publish(name, payload, retain)
+
     def publish(self, doors: Collection[str], now: int) -> None:
         """Hand the current lists of these doors to the link."""
         if self._publisher is None or not doors:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from controller.data_folder import DataFolder
@@ -16,7 +17,19 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import SigningKey, make_key
 from controller.formats.update import UPDATE_TYP, Update
 from controller.update_gate import Machine, accept
-from controller.updater import MANIFEST, PACKAGE, Places, Result, install, last_result
+from controller.updater import (
+    BELOW,
+    MANIFEST,
+    PACKAGE,
+    PENDING,
+    RESULT,
+    Places,
+    Result,
+    install,
+    last_result,
+    run_command,
+)
+from sync.agent.updates import Outcome
 from tests.controller.enrolled_unit import DOOR, Town
 from tests.controller.worlds import DAY, NOON
 
@@ -116,11 +129,22 @@ class Unit:
     def install(self) -> Result:
         return install(self.places, DOOR, NOON, self._call)
 
-    def _call(self, command: Sequence[str]) -> int:
-        assert Path(command[-1]).read_bytes() == DEB
-        assert last_result(self.places.own) is not None, "tried and not on disk"
+    def read_only(self) -> None:
+        (self.places.root / "proc/self/mounts").write_text("overlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
+
+    def pending(self) -> bool:
+        return (self.places.own / PENDING).exists()
+
+    def _call(self, command: Sequence[str], given: Path | None) -> int:
+        assert (given or Path(command[-1])).read_bytes() == DEB
+        known = last_result(self.places.own)
+        assert known is not None and known.outcome == "installing" and self.pending(), "tried and not on disk"
         self.calls.append(command)
         return self._codes.pop(0)
+
+
+def result(outcome: str, about: bytes) -> Result:
+    return Result(tried=7, version="0.2.0-1+deb12", outcome=outcome, manifest=hashlib.sha256(about).hexdigest())
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +155,9 @@ def amd64(monkeypatch):
 def test_a_good_one_is_handed_to_dpkg_from_a_folder_of_roots_own(town, tmp_path):
     unit = Unit(tmp_path, town)
     unit.drop(manifest(town.keys["update"]))
-    assert unit.install() == Result(tried=7, version="0.2.0-1+deb12", outcome="installed")
+    offered = manifest(town.keys["update"])
+    assert unit.install() == result("installed", offered) == last_result(tmp_path / "own")
+    assert not unit.pending()
     assert unit.calls == [["dpkg", "--install", str(tmp_path / "own" / PACKAGE)]]
     assert not (tmp_path / "own" / PACKAGE).exists()
 
@@ -140,8 +166,12 @@ def test_one_that_was_taken_back_is_not_tried_again_and_the_next_one_is(town, tm
     unit = Unit(tmp_path, town, codes=(1, 0))
     unit.drop(manifest(town.keys["update"]))
     assert unit.install().outcome == "rolled_back"
+    assert unit.install().outcome == "rolled_back" and len(unit.calls) == 1, "it is told, and not tried again"
+    unit.drop(manifest(town.keys["update"], version="0.2.1-1+deb12"))
     with pytest.raises(Refused, match="update_older"):
         unit.install()
+    told = last_result(tmp_path / "own")
+    assert told is not None and (told.tried, told.version, told.outcome) == (7, "0.2.0-1+deb12", "update_older")
     unit.drop(manifest(town.keys["update"], number=8))
     assert unit.install().outcome == "installed"
 
@@ -152,7 +182,8 @@ def test_a_package_that_is_not_the_signed_one_is_never_given_to_dpkg(town, tmp_p
         unit.drop(manifest(town.keys["update"]), package)
         with pytest.raises(Refused):
             unit.install()
-    assert unit.calls == [] and last_result(tmp_path / "own") is None
+    told = last_result(tmp_path / "own")
+    assert unit.calls == [] and told is not None and (told.tried, told.outcome) == (0, "wrong_package")
 
 
 def test_links_and_pipes_in_the_spool_are_not_followed(town, tmp_path):
@@ -169,13 +200,19 @@ def test_links_and_pipes_in_the_spool_are_not_followed(town, tmp_path):
     assert unit.calls == []
 
 
-def test_a_read_only_root_and_a_unit_without_trust_take_none(town, tmp_path):
+def test_where_the_root_is_read_only_dpkg_works_on_the_one_below_and_a_restart_has_to_tell(town, tmp_path):
+    unit = Unit(tmp_path, town, codes=(1, 0))
+    unit.read_only()
+    unit.drop(manifest(town.keys["update"]))
+    assert unit.install().outcome == "rolled_back" and not unit.pending(), "its programs do not start: no restart"
+    unit.drop(manifest(town.keys["update"], number=8))
+    assert unit.install().outcome == "restarting" and unit.pending()
+    assert unit.calls == [["overlayroot-chroot", "sh", "-ec", BELOW]] * 2
+
+
+def test_a_unit_without_trust_takes_none(town, tmp_path):
     unit = Unit(tmp_path, town)
     unit.drop(manifest(town.keys["update"]))
-    (tmp_path / "root/proc/self/mounts").write_text("overlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
-    with pytest.raises(Refused, match="read_only_root"):
-        unit.install()
-    (tmp_path / "root/proc/self/mounts").write_text("/dev/sda1 / ext4 rw 0 0\n")
     (tmp_path / "data" / "trust.json").unlink()
     with pytest.raises(Refused, match="not_enrolled"):
         unit.install()
@@ -185,11 +222,25 @@ def test_a_power_cut_in_the_middle_counts_as_tried(town, tmp_path):
     unit = Unit(tmp_path, town)
     unit.drop(manifest(town.keys["update"]))
 
-    def cut(_command: Sequence[str]) -> int:
+    def cut(_command: Sequence[str], _given: Path | None) -> int:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         install(unit.places, DOOR, NOON, cut)
-    assert last_result(tmp_path / "own") == Result(tried=7, version="0.2.0-1+deb12", outcome="interrupted")
-    with pytest.raises(Refused, match="update_older"):
-        unit.install()
+    assert unit.pending()
+    assert unit.install() == result("installing", manifest(town.keys["update"])) and unit.calls == []
+
+
+def test_what_came_of_it_is_for_the_agent_to_read(town, tmp_path):
+    unit = Unit(tmp_path, town)
+    unit.drop(manifest(town.keys["update"]))
+    unit.install()
+    assert (tmp_path / "own" / RESULT).stat().st_mode & 0o777 == 0o644
+    known = msgspec.json.decode((tmp_path / "own" / RESULT).read_bytes(), type=Outcome)
+    assert known == Outcome(7, "installed", hashlib.sha256(manifest(town.keys["update"])).hexdigest())
+
+
+def test_a_command_is_given_its_file(tmp_path):
+    (tmp_path / "package").write_bytes(DEB)
+    assert run_command(["sh", "-c", f'test "$(cat | wc -c)" = {len(DEB)}'], tmp_path / "package") == 0
+    assert run_command(["sh", "-c", 'test "$(cat | wc -c)" = 0'], None) == 0
