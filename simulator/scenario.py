@@ -31,7 +31,7 @@ is a reason, or the booking it belongs to.
 | `hub-clock` | right, +1h, … |
 | `hub` | away, back, backup, restore |
 | `broker` | stop, start, forget |
-| `rotate` | list, ten (the list key ten times), stolen (the list key, revoked), root (an offline key), roots (all three) |
+| `rotate` | list, ten (list keys in a row), stolen (the list key, revoked), root (an offline key), roots (all three) |
 | `waiting` `delivered` | DOOR: fails unless records wait at it, or the hub has signed for every one |
 """
 

@@ -16,9 +16,9 @@
 | `disk_lies` | syncs are lies until the next power cut: writes since are dropped, torn, or there without those before |
 | `log_broken` | the log is unreadable after a power cut |
 | `flood` | the hub publishes the same door's list over and over |
-| `rotation` | the hub's list key is replaced, once or ten times in a row, or revoked, or one offline key, or all three |
+| `rotation` | the hub's list key is replaced, ten times in a row, or revoked; one offline key is, or all three |
 | `chatter` | the door contact chatters |
-| `intruder` | whoever owns the broker sends a door something old, another door's, or signed with a key that is retired or revoked |
+| `intruder` | whoever owns the broker sends a door something old, another door's, or signed with an old key |
 """
 
 from __future__ import annotations
