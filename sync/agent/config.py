@@ -13,6 +13,11 @@
     private_key = "/etc/zaalsleutel/agent.key"      # where it is not in the same file
     authorities = "/etc/zaalsleutel/ca.pem"         # PEM: whom we believe, until the controller names others
 
+    [update]                                        # may be left out
+    spool = "/var/lib/zaalsleutel-agent/update"     # where a signed update is put down
+    result = "/var/lib/zaalsleutel-update/result.json"      # where the one-shot says what came of it
+    hub = "hub.example:8443"                        # for a unit whose files are carried by hand: where it is fetched
+
 An unknown section or setting, a missing one, a value out of range: `Refused` naming `[section] setting`.
 """
 
@@ -27,6 +32,7 @@ from msgspec import Meta
 
 from controller.formats.code_list import DoorId
 from controller.formats.encoding import split_place
+from controller.formats.enrolment import HubPlace
 from controller.formats.errors import Refused
 from controller.formats.toml_file import parse_toml
 
@@ -50,11 +56,20 @@ class BrokerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     authorities: FilePath | None = None
 
 
+class UpdateSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The folders of signed updates, and where packages come from when the enrolment does not say."""
+
+    spool: FilePath = "/var/lib/zaalsleutel-agent/update"
+    result: FilePath = "/var/lib/zaalsleutel-update/result.json"
+    hub: HubPlace | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
     door: DoorSection
     broker: BrokerSection
+    update: UpdateSection = UpdateSection()
 
 
 def read_config(path: Path) -> Config:

@@ -10,6 +10,7 @@
               public                  # how they reach it: `name` or `name:port`, 443 unless said; in the enrolment QR
               broker                  # how they reach the broker, where that is not [mqtt] (optional)
     [folders] keys, tls               # relative to the folder
+              updates                 # packages on offer to door units (optional); the same for all hub processes
 
 Unknown, missing and mistyped settings are Refused as `bad_settings`, naming `[section] name`.
 """
@@ -96,10 +97,11 @@ class Doors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Folders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where keys and certificates are."""
+    """Where keys and certificates are, and the packages of updates that are on offer."""
 
     keys: Path
     tls: Path
+    updates: Path = Path("updates")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +129,7 @@ def read_settings(folder: Path) -> Settings:
         section, _, name = place.strip(".").rpartition(".")
         raise Refused("bad_settings", f"[{section}] {name}" if section else f"[{name or 'hub'}]", text) from None
     folder = folder.resolve()
-    folders = Folders(folder / settings.folders.keys, folder / settings.folders.tls)
+    folders = Folders(*(folder / getattr(settings.folders, name) for name in ("keys", "tls", "updates")))
     if (settings.http.certificate is None) != (settings.http.private_key is None):
         raise Refused("bad_settings", "[http] private_key", "certificate and private_key come together")
     if settings.http.client_authorities is not None and settings.http.certificate is None:
