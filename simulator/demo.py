@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Final
 
 from simulator import broker, demo_files
+from simulator.broker_files import BrokerFiles
 from simulator.ceremony import Ceremony
 from simulator.control import HardwareClient
 from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
@@ -65,6 +66,7 @@ class Demo:
         self._processes = Processes(self.folders.logs)
         self._connected: HardwareClient | None = None
         self._tap: Tap | None = None
+        self._broker_files: BrokerFiles | None = None
         self._broker_port = broker.free_port()
         self._http_port = broker.free_port()
         self._doors_port = broker.free_port()
@@ -78,6 +80,8 @@ class Demo:
     ) -> None:
         if self._connected is not None:
             self._connected.close()
+        if self._broker_files is not None:
+            self._broker_files.stop()
         if self._tap is not None:
             self._tap.close()
         self._processes.stop()
@@ -163,8 +167,10 @@ class Demo:
 
     def _start_broker(self) -> None:
         file = broker.write_configuration(self.folders.broker, self.folders.hub / "tls", self._broker_port, RIGHTS)
-        self._processes.start("broker", broker.command(file))
+        process = self._processes.start("broker", broker.command(file))
         self.wait_until(lambda: broker.answers(self._broker_port), START_S, "the broker to listen")
+        self._broker_files = BrokerFiles(self.folders.hub / "tls", self.folders.broker, process.hang_up, RIGHTS)
+        self._broker_files.start()
         self.tap = self._tap = Tap(self.folders.hub / "tls", self._broker_port, self.folders.traffic)
         self.wait_until(lambda: self.tap.listening, START_S, "the listener at the broker")
 

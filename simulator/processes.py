@@ -78,6 +78,11 @@ class Child:
         """SIGTERM, SIGKILL after `END_S`. Returns when it is gone; nothing happens to one that is not running."""
         self._end(signal.SIGTERM)
 
+    def hang_up(self) -> None:
+        """SIGHUP: read your files again. Nothing happens to one that is not running."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
+
     def check(self) -> None:
         """Raises ChildDied when it should run and does not."""
         if self._process is not None and (status := self._process.poll()) is not None:

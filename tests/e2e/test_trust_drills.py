@@ -86,3 +86,14 @@ def test_a_unit_enrolled_anew_gets_its_list_after_the_confirmation(demo: Demo):
     after = (demo.folders.data / "event.jwk").read_bytes(), (demo.folders.door / "agent.pem").read_bytes()
     assert all(old != new for old, new in zip(before, after, strict=True))
     demo.wait_until(lambda: demo.door.status().unsent == 0, 90, "the hub to sign for every record")
+
+
+def test_a_door_that_is_shut_out_is_refused_by_the_broker_and_may_come_back(demo: Demo):
+    """The broker reads the hub's files again as on a real machine, so the command ends well; enrolling undoes it."""
+    said = demo.run("hub", "door", "revoke", DOOR, "--hub", str(demo.folders.hub))
+    assert said == f"{DOOR} is shut out: the broker refuses it, its session is ended\n"
+    (row,) = json.loads(demo.run("hub", "doors", "--json", "--hub", str(demo.folders.hub)))
+    assert row["enrolled"] is False
+    hold_housing_button(demo)
+    demo.enrol()
+    demo.wait_until(lambda: demo.door.status().unsent == 0, 90, "the door to be heard again")
