@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from controller.formats import qr_pass
 from controller.formats.code_list import Window
 from sync.hub import store
+from sync.hub.bulk import add_rows
 from sync.hub.credentials import Minter, next_stretch
 from sync.hub.issuer import VALID_S, GrantState
 from sync.hub.models import ApiEntry, Credential, Delivery, Door, DoorGroup, Grant, Handover, Reservation
@@ -109,7 +110,8 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
 
 def note(session: Session, reservation: Reservation, action: str, now: int) -> None:
     """Write into the API's audit."""
-    session.add(ApiEntry(at=now, client=reservation.client, ref=reservation.ref, action=action))
+    entry = {"at": now, "client": reservation.client, "ref": reservation.ref, "action": action}
+    add_rows(session, ApiEntry, [entry])
 
 
 def _handovers(session: Session, grant: Grant) -> list[HandedOver]:

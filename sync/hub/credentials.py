@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from controller.formats import qr_pass
 from controller.formats.code_list import PinKdf, Window
 from sync.hub import store
+from sync.hub.bulk import add_rows
 from sync.hub.codes import Randomness, draw_where, slips
 from sync.hub.keys import Keyring
 from sync.hub.models import (
@@ -29,6 +30,7 @@ from sync.hub.models import (
     PinSet,
     Room,
     Verifier,
+    Way,
 )
 from sync.hub.windows import Opening
 
@@ -51,11 +53,13 @@ class Minter:
     now: int
     asked: set[str] = field(default_factory=set)
     """The doors whose lists this transaction asked for."""
+    groups: dict[tuple[str, ...], list[DoorGroup]] = field(default_factory=dict)
+    """The door groups on the way to rooms, looked up once."""
 
     def ask_for_lists(self, doors: Iterable[str]) -> None:
         """Have the lists of these doors made anew once this transaction is done (`list_builder.py`)."""
         wanted = sorted(set(doors) - self.asked)
-        self.session.add_all(ListRequest(door=door, at=self.now) for door in wanted)
+        add_rows(self.session, ListRequest, [{"door": door, "at": self.now} for door in wanted])
         self.asked.update(wanted)
 
     def mint_missing(self, grant: Grant, rooms: Sequence[Room]) -> bool:
@@ -104,10 +108,8 @@ class Minter:
         chosen = draw_where(pin_set.digits, is_free, self.chance.below)
         made = self._keep(Credential(id=name, pin_set=pin_set.id, holder=holder, duress=duress), grant, chosen)
         marks = {mark: place == pin_set.digits for place, mark in enumerate(self._marks(pin_set, chosen))}
-        self.session.add_all(
-            PinMark(pin_set=pin_set.id, mark=mark, credential=name, whole=whole) for mark, whole in marks.items()
-        )
-        self.session.flush()
+        same = {"pin_set": pin_set.id, "credential": name}
+        add_rows(self.session, PinMark, [{**same, "mark": mark, "whole": whole} for mark, whole in marks.items()])
         return made
 
     def mint_qr(self, grant: Grant, rooms: Sequence[Room], holder: str | None = None) -> Credential:
@@ -138,9 +140,11 @@ class Minter:
     def _groups(self, rooms: Sequence[Room]) -> list[DoorGroup]:
         """The door groups on the way: entrances first, then rooms in the order asked."""
         order = {room.door_group: place for place, room in enumerate(rooms)}
-        doors = store.doors_to(self.session, [room.id for room in rooms])
-        query = select(DoorGroup).where(DoorGroup.id.in_(select(Door.door_group).where(Door.id.in_(doors))))
-        return sorted(self.session.scalars(query), key=lambda group: (order.get(group.id, -1), group.id))
+        names = tuple(room.id for room in rooms)
+        if names not in self.groups:
+            on_the_way = select(Door.door_group).join(Way, Way.door == Door.id).where(Way.room.in_(names))
+            self.groups[names] = list(self.session.scalars(select(DoorGroup).where(DoorGroup.id.in_(on_the_way))))
+        return sorted(self.groups[names], key=lambda group: (order.get(group.id, -1), group.id))
 
     def _marks(self, pin_set: PinSet, chosen: str) -> list[str]:
         """The marks of a PIN with each digit in turn blotted out, and last that of the PIN itself."""

@@ -8,14 +8,15 @@ Its events share one sequence of cursors with the doors' records, so a reader fo
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import JSON, BigInteger, String, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from sync.hub.bulk import add_rows
 from sync.hub.database import Base
-from sync.hub.log_tables import take_cursor
+from sync.hub.log_tables import take_cursors
 
 KEPT_S = 30 * 86_400
 """How long the hub's own events stay in the feed."""
@@ -27,6 +28,8 @@ HubEventType = Literal[
     "room.closed", "room.reopened", "door.ready", "door.not_ready", "policy.changed",
     "visit.ended", "alarm.duress",
 ]  # fmt: skip
+ABOUT = ("client", "reservation", "grant", "credential", "door", "room")
+"""What an event may be about; None where it is not."""
 
 
 class HubEvent(Base):
@@ -50,9 +53,19 @@ class HubEvent(Base):
 def tell(session: Session, now: int, kind: HubEventType, *, service: str, **members: Any) -> None:
     """Add an event at `now` (UTC seconds) to the caller's transaction. It comes last there: whoever holds the row that
     gives out cursors keeps every other writer of events waiting."""
-    detail = members.pop("detail", {})
-    session.add(HubEvent(cursor=take_cursor(session), at=now, type=kind, service=service, detail=detail, **members))
-    session.flush()
+    tell_each(session, now, kind, [{"service": service, **members}])
+
+
+def tell_each(session: Session, now: int, kind: HubEventType, told: Sequence[Mapping[str, Any]]) -> None:
+    """The same for several events of a kind at once, each with the members of one of `told`."""
+    if not told:
+        return
+    first = take_cursors(session, len(told))
+    rows = [
+        {"cursor": cursor, "at": now, "type": kind, "detail": {}, **dict.fromkeys(ABOUT), **members}
+        for cursor, members in enumerate(told, first)
+    ]
+    add_rows(session, HubEvent, rows)
 
 
 def forget_past(session: Session, now: int) -> None:

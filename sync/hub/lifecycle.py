@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from sync.hub.hub_events import HubEventType, tell
+from sync.hub.hub_events import HubEventType, tell, tell_each
 from sync.hub.issuer import TRAVELLING, GrantState
 from sync.hub.models import Client, Delivery, Grant, GrantBooking, Reservation
 
@@ -76,13 +76,20 @@ def tell_ended(session: Session, now: int) -> None:
 def tell_applied(session: Session, door: str, before: int, reported: int, now: int) -> None:
     """A door reports list `reported` and reported `before` until now: what came with the lists in between is there."""
     query = (
-        select(Reservation)
+        select(Reservation.client, Reservation.ref, Reservation.grant_id, Reservation.revision, Client.service)
         .join(Delivery, Delivery.grant_id == Reservation.grant_id)
+        .join(Client, Client.id == Reservation.client)
         .where(Delivery.door == door, Delivery.version > before, Delivery.version <= reported)
+        .order_by(Reservation.client, Reservation.ref)
     )
-    for reservation in session.scalars(query).all():
-        detail = {"revision": reservation.revision}
-        tell_about(session, reservation, "delivery.applied", now, door=door, detail=detail)
+    told = [
+        {
+            "service": service, "client": client, "reservation": ref, "grant": grant, "door": door,
+            "detail": {"revision": revision},
+        }
+        for client, ref, grant, revision, service in session.execute(query)
+    ]  # fmt: skip
+    tell_each(session, now, "delivery.applied", told)
 
 
 def _tell_ready(session: Session, reservation: Reservation, now: int) -> None:

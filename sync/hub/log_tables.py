@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, cast
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKey, Index, Table, UniqueConstraint, bindparam, false, insert, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from sync.hub.database import Base
@@ -109,12 +109,18 @@ class IncidentRow(Base):
     seq: Mapped[Number]
 
 
-def take_cursor(session: Session) -> int:
-    """The next place in the feed, for what is not a door's record; the feed stays locked until the transaction ends."""
-    cursor = locked_cursor(session)
-    cursor.last += 1
-    session.flush()
-    return cursor.last
+CURSOR: Final = cast(Table, CursorRow.__table__)
+TAKE_CURSORS: Final = update(CURSOR).values(last=CURSOR.c.last + bindparam("more")).returning(CURSOR.c.last)
+
+
+def take_cursors(session: Session, count: int = 1) -> int:
+    """The next `count` places in the feed, for what is not a door's record; the first of them. The feed stays locked
+    until the transaction ends."""
+    session.flush()  # records that were stored in this transaction have taken theirs
+    last = session.scalar(TAKE_CURSORS, {"more": count})
+    if last is None:
+        session.execute(insert(CURSOR), {"id": 1, "last": count})
+    return (last or count) - count + 1
 
 
 def locked_cursor(session: Session) -> CursorRow:

@@ -61,21 +61,22 @@ def most_live(own: LivePins, others: Iterable[LivePins]) -> int:
 def check_room_left(session: Session, grant: Grant, doors: Collection[str], now: int) -> None:
     """Raises Refused `pin_space_low` or `door_full` when an active grant is one too many for one of its doors."""
     booked = sorted((each.start, each.until) for each in grant.bookings if each.until > now)
-    if booked:
-        for door in sorted(doors):
-            _check_door(session, grant, door, booked, now)
-
-
-def _check_door(session: Session, grant: Grant, door_id: str, booked: list[Window], now: int) -> None:
-    door = session.get_one(Door, door_id)
-    group = session.get_one(DoorGroup, door.door_group)
-    rooms = store.rooms_behind(session, door_id)
-    _check_size(session, grant, door_id)
-    _check_count(session, door_id, rooms, booked)
-    early_s: int = group.policy["early_hint_s"]
-    most = session.get_one(PinSet, group.pin_set).live
-    for stretch in _stretches(booked):
-        _check_live(session, grant, door_id, rooms, stretch, early_s, group.pin_set, most, now)
+    if not booked:
+        return
+    query = (
+        select(Door.id, DoorGroup.policy, DoorGroup.pin_set, PinSet.live, func.length(DoorList.envelope))
+        .join(DoorGroup, DoorGroup.id == Door.door_group)
+        .join(PinSet, PinSet.id == DoorGroup.pin_set)
+        .outerjoin(DoorList, DoorList.door == Door.id)
+        .where(Door.id.in_(doors))
+        .order_by(Door.id)
+    )
+    for door, policy, pin_set, most, size in session.execute(query).all():
+        rooms = store.rooms_behind(session, door)
+        _check_size(grant, door, size or 0)
+        _check_count(session, door, rooms, booked)
+        for stretch in _stretches(booked):
+            _check_live(session, grant, door, rooms, stretch, policy["early_hint_s"], pin_set, most, now)
 
 
 def _check_live(
@@ -83,8 +84,8 @@ def _check_live(
     now: int,
 ) -> None:  # fmt: skip
     openings: dict[str, list[Window]] = {}
-    for each in store.openings_between(session, rooms, stretch[0] - early_s, stretch[1] + early_s):
-        if each.door == door and each.until > now:
+    for each in store.openings_between(session, rooms, stretch[0] - early_s, stretch[1] + early_s, {door}):
+        if each.until > now:
             openings.setdefault(each.grant, []).append((each.start - early_s, each.until))
     pins = _pins(session, openings, pin_set, now)
     live = {name: LivePins(merged(found), pins.get(name, 0)) for name, found in openings.items()}
@@ -105,9 +106,8 @@ def _stretches(booked: list[Window]) -> list[Window]:
     return found
 
 
-def _check_size(session: Session, grant: Grant, door: str) -> None:
-    """The list as it is, base64 in its envelope, and what this grant may add to it."""
-    size = session.scalar(select(func.length(DoorList.envelope)).where(DoorList.door == door)) or 0
+def _check_size(grant: Grant, door: str, size: int) -> None:
+    """The list as it is, `size` bytes of base64 in its envelope, and what this grant may add to it."""
     living = sum(each.sealed is not None for each in grant.credentials)
     adds = GRANT_BYTES + WINDOW_BYTES * len(grant.bookings) + CODE_BYTES * living
     if size * 3 // 4 + adds > FULL * LIMITS.list_payload_bytes:

@@ -7,7 +7,7 @@ the same time. Every function works in the caller's transaction, with the rooms'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from controller.formats.code_list import Kind, Window
 from controller.formats.encoding import canonical
 from controller.formats.errors import Refused
 from sync.hub import store
+from sync.hub.bulk import add_rows
 from sync.hub.codes import Randomness
 from sync.hub.credentials import GRANT_PREFIX
 from sync.hub.issuer import TRAVELLING, GrantState
@@ -120,12 +121,13 @@ def is_repeat(reservation: Reservation, wish: Wish) -> bool:
     return False
 
 
-def new_reservation(session: Session, client: str, ref: str, chance: Randomness) -> Reservation:
-    """An empty reservation with a grant of its own, not yet active."""
-    grant_id = _new_id(chance)
-    while session.get(Grant, grant_id) is not None:
-        grant_id = _new_id(chance)
-    grant = Grant(id=grant_id, kind="renter", state="pending", methods=[], reveal_at=0, bookings=[], credentials=[])
+def new_reservation(client: str, ref: str, chance: Randomness) -> Reservation:
+    """An empty reservation with a grant of its own, not yet active. Should the grant's id be taken, the transaction
+    fails and is tried again with another one."""
+    grant_id = f"{GRANT_PREFIX}{chance.take_bytes(5).hex()}"
+    grant = Grant(
+        id=grant_id, kind="renter", state="pending", methods=[], reveal_at=0, ready_at=None, bookings=[], credentials=[]
+    )
     return Reservation(client=client, ref=ref, grant=grant)
 
 
@@ -153,20 +155,18 @@ def write(
         grant.ended = False
     session.add(reservation)
     session.flush()
-    _check_overlap(session, grant)
-    doors = set(store.doors_to(session, store.with_rivals(session, concerned)))
-    await_delivery(session, grant, store.doors_to(session, concerned), now)
-    return doors
+    ground = store.ground_of(session, concerned)
+    _check_overlap(session, grant, ground)
+    await_delivery(session, grant, store.doors_on(ground, concerned), now)
+    return store.doors_on(ground)
 
 
-def await_delivery(session: Session, grant: Grant, doors: Iterable[str], now: int) -> None:
+def await_delivery(session: Session, grant: Grant, doors: Collection[str], now: int) -> None:
     """From `now` on each of these doors has to report a list that holds what the grant is now."""
     before = {each.door: each for each in session.scalars(select(Delivery).where(Delivery.grant_id == grant.id))}
-    for door in {*before, *doors}:
-        delivery = before.get(door)
-        if delivery is None:
-            session.add(Delivery(grant_id=grant.id, door=door, since=now))
-            continue
+    new = [{"grant_id": grant.id, "door": door, "since": now} for door in doors if door not in before]
+    add_rows(session, Delivery, new)
+    for delivery in before.values():
         # Also where no list has had it yet: its QR may open by itself there.
         delivery.held_before = True
         delivery.version = None
@@ -195,15 +195,12 @@ def cancel(session: Session, reservation: Reservation, now: int) -> set[str]:
     """End a reservation and return every door this may concern."""
     reservation.grant.state = "cancelled"
     rooms = {booking.room for booking in reservation.grant.bookings}
-    await_delivery(session, reservation.grant, store.doors_to(session, rooms), now)
-    return set(store.doors_to(session, store.with_rivals(session, rooms)))
+    ground = store.ground_of(session, rooms)
+    await_delivery(session, reservation.grant, store.doors_on(ground, rooms), now)
+    return store.doors_on(ground)
 
 
-def _new_id(chance: Randomness) -> str:
-    return f"{GRANT_PREFIX}{chance.take_bytes(5).hex()}"
-
-
-def _check_overlap(session: Session, grant: Grant) -> None:
+def _check_overlap(session: Session, grant: Grant, ground: store.Ground) -> None:
     """Another party of renters in the same room or one of its rivals, at a time booked here (R002-08)."""
     if grant.kind != "renter" or grant.state not in TRAVELLING or not grant.bookings:
         return
@@ -215,7 +212,7 @@ def _check_overlap(session: Session, grant: Grant) -> None:
             .join(Grant, Grant.id == Reservation.grant_id)
             .join(GrantBooking, GrantBooking.grant_id == Grant.id)
             .where(
-                GrantBooking.room.in_(store.with_rivals(session, [room])),
+                GrantBooking.room.in_([room, *ground[room].rivals]),
                 GrantBooking.until > min(start for start, _ in own),
                 GrantBooking.start < max(until for _, until in own),
                 Grant.id != grant.id,

@@ -170,7 +170,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         reservation = session.get(Reservation, (client_id, ref), with_for_update={"of": Reservation})
         created = reservation is None
         if reservation is None:
-            reservation = reservations.new_reservation(session, client_id, ref, self.bench.chance)
+            reservation = reservations.new_reservation(client_id, ref, self.bench.chance)
         elif reservations.is_repeat(reservation, wish):
             return answer_of(minter, reservation, reveal=True), False
         before = None if created else reservation.grant.state
@@ -183,7 +183,6 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         if replaced is not None:
             reservations.take_over(session, reservation, replaced)
         grant = reservation.grant
-        session.refresh(grant, ["credentials", "bookings"])
         if wish.state == "active":
             made = minter.mint_missing(grant, rooms)
             pin_space.check_room_left(session, grant, store.doors_to(session, wish.rooms), now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Protocol, cast
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
@@ -37,7 +38,8 @@ def visible_rooms(client: Seer) -> Select[str]:
 def rooms_of(session: Session, client: Seer, ids: Sequence[str]) -> list[Room]:
     """The rooms in the order asked; they and their rivals stay locked until the transaction ends, so two reservations
     of one space queue up here. Raises Refused `unknown_room`, also for a room the client may not know of."""
-    found = {room.id: room for room in session.scalars(select(Room).where(Room.id.in_(visible_rooms(client))))}
+    visible = select(Room).where(Room.id.in_(ids), Room.id.in_(visible_rooms(client)))
+    found = {room.id: room for room in session.scalars(visible)}
     for room in ids:
         if room not in found:
             raise Refused("unknown_room", "rooms", f"there is no room {room}")
@@ -61,24 +63,66 @@ def reservation_of(session: Session, client: str, ref: str, *, lock: bool = Fals
     return reservation
 
 
-def room_ways(session: Session, rooms: Collection[str]) -> list[windows.RoomWays]:
-    """Margins and doors of rooms, for working out openings."""
-    ways: dict[str, tuple[list[str], list[str]]] = {room: ([], []) for room in rooms}
-    query = (
-        select(Way.room, Way.door, DoorGroup.shared)
-        .join(Door, Door.id == Way.door)
-        .join(DoorGroup, DoorGroup.id == Door.door_group)
-        .where(Way.room.in_(rooms))
-        .order_by(Way.place)
+# What every call asks is put together once: that takes longer than asking.
+ROOM_WAYS: Final = (
+    select(Room.id, Room.before_s, Room.after_s, Room.rivals, Way.door, DoorGroup.shared)
+    .outerjoin(Way, Way.room == Room.id)
+    .outerjoin(Door, Door.id == Way.door)
+    .outerjoin(DoorGroup, DoorGroup.id == Door.door_group)
+    .where(Room.id.in_(bindparam("rooms", expanding=True)))
+    .order_by(Way.place)
+)
+BOOKINGS: Final = (
+    select(
+        GrantBooking.grant_id,
+        GrantBooking.room,
+        GrantBooking.start,
+        GrantBooking.until,
+        Grant.kind == "renter",
+        Grant.share_group,
     )
-    for room, door, shared in session.execute(query):
-        ways[room][shared].append(door)
-    return [
-        windows.RoomWays(
-            room.id, room.before_s, room.after_s, tuple(ways[room.id][0]), tuple(ways[room.id][1]), tuple(room.rivals)
-        )
-        for room in session.scalars(select(Room).where(Room.id.in_(rooms)).order_by(Room.id))
-    ]
+    .join(Grant, Grant.id == GrantBooking.grant_id)
+    .where(
+        GrantBooking.room.in_(bindparam("rooms", expanding=True)),
+        GrantBooking.until > bindparam("after"),
+        GrantBooking.start < bindparam("before"),
+        Grant.state.in_(TRAVELLING),
+    )
+)
+"""The columns of a `windows.Booking`."""
+
+NUMBER: Final = cast(Table, StatementNumber.__table__)
+HIGHEST: Final = select(func.max(Door.highest_version)).scalar_subquery()
+NUMBERS: Final = select(NUMBER.c.last, HIGHEST).with_for_update(of=NUMBER)
+"""The last number given out, and the highest that a door ever reported."""
+
+Ground = Mapping[str, windows.RoomWays]
+"""Rooms together with all their rivals, by id: margins, and the doors on the way."""
+
+
+def ground_of(session: Session, rooms: Collection[str]) -> Ground:
+    """What the openings of `rooms` depend on, apart from bookings."""
+    found = _room_ways(session, rooms)
+    rivals = {rival for room in found.values() for rival in room.rivals} - found.keys()
+    if rivals:
+        found |= _room_ways(session, rivals)
+    return dict(sorted(found.items()))
+
+
+def doors_on(ground: Ground, rooms: Collection[str] | None = None) -> set[str]:
+    """Every door on the way to any of `rooms`, None for all of the ground."""
+    ways = (way for name, way in ground.items() if rooms is None or name in rooms)
+    return {door for way in ways for door in (*way.entrances, *way.doors)}
+
+
+def _room_ways(session: Session, rooms: Collection[str]) -> dict[str, windows.RoomWays]:
+    ways: dict[str, windows.RoomWays] = {}
+    for room, before_s, after_s, rivals, door, shared in session.execute(ROOM_WAYS, {"rooms": list(rooms)}):
+        way = ways.setdefault(room, windows.RoomWays(room, before_s, after_s, (), rivals=tuple(rivals)))
+        if shared is not None:
+            own, entrances = ((), (door,)) if shared else ((door,), ())
+            ways[room] = replace(way, doors=way.doors + own, entrances=way.entrances + entrances)
+    return ways
 
 
 def doors_to(session: Session, rooms: Collection[str]) -> list[str]:
@@ -104,26 +148,27 @@ def rooms_through(doors: Select[str]) -> Select[str]:
     return select(Way.room).where(Way.door.in_(doors))
 
 
-def openings_between(session: Session, rooms: Collection[str], start: int, until: int) -> list[windows.Opening]:
-    """The openings of all grants that hold their place in `rooms`, for bookings that touch the given time."""
-    space = with_rivals(session, rooms)
-    columns = (GrantBooking.grant_id, GrantBooking.room, GrantBooking.start, GrantBooking.until)
-    query = (
-        select(*columns, Grant.kind, Grant.share_group)
-        .join(Grant, Grant.id == GrantBooking.grant_id)
-        .where(
-            GrantBooking.room.in_(space),
-            GrantBooking.until > start - NEIGHBOUR_S,
-            GrantBooking.start < until + NEIGHBOUR_S,
-            Grant.state.in_(TRAVELLING),
-        )
-    )
-    bookings = [
-        windows.Booking(grant, room, begins, ends, kind == "renter", share_group)
-        for grant, room, begins, ends, kind, share_group in session.execute(query)
-    ]
-    wanted = set(rooms)
-    return [each for each in windows.openings(room_ways(session, space), bookings) if each.room in wanted]
+def openings_between(
+    session: Session, rooms: Collection[str], start: int, until: int, doors: Collection[str] | None = None
+) -> list[windows.Opening]:
+    """The openings of all grants that hold their place in `rooms`, for bookings that touch the given time; at these
+    `doors` only, None for all."""
+    ground = ground_of(session, rooms)
+    near = {"rooms": list(ground), "after": start - NEIGHBOUR_S, "before": until + NEIGHBOUR_S}
+    bookings = [windows.Booking(*row) for row in session.execute(BOOKINGS, near)]
+    return windows.openings(_asked(ground, rooms, doors), bookings)
+
+
+def _asked(ground: Ground, rooms: Collection[str], doors: Collection[str] | None) -> Iterator[windows.RoomWays]:
+    """The ground, with those doors only at which openings are asked for; a rival counts as a neighbour alone."""
+    for name, way in ground.items():
+        if name not in rooms:
+            yield replace(way, doors=(), entrances=())
+        elif doors is not None:
+            own, shared = (tuple(door for door in each if door in doors) for each in (way.doors, way.entrances))
+            yield replace(way, doors=own, entrances=shared)
+        else:
+            yield way
 
 
 def openings_of(session: Session, grant: Grant) -> list[windows.Opening]:
@@ -147,12 +192,11 @@ def take_number(session: Session, now: int) -> int:
 
 def take_numbers(session: Session, now: int, count: int) -> int:
     """The same for as many as `count`: the first of them."""
-    row = session.get(StatementNumber, 1, with_for_update=True)
+    row = session.execute(NUMBERS).one_or_none()
     if row is None:
-        row = StatementNumber(id=1, last=0)
-        session.add(row)
-    highest_reported = session.scalar(select(func.max(Door.highest_version))) or 0
-    first = next_number(row.last, now, highest_reported)
-    row.last = first + count - 1
-    session.flush()
+        session.execute(insert(NUMBER), {"id": 1, "last": 0})
+        row = session.execute(NUMBERS).one()
+    last, highest_reported = row
+    first = next_number(last, now, highest_reported or 0)
+    session.execute(update(NUMBER), {"last": first + count - 1})
     return first

@@ -77,9 +77,11 @@ def openings(rooms: Iterable[RoomWays], bookings: Iterable[Booking]) -> list[Ope
     for room in known.values():
         booked = by_room.get(room.id, [])
         around = [room.id, *(rival for rival in room.rivals if rival in known)]
-        neighbours = _Neighbours(known, (each for rival in around for each in by_room.get(rival, ()) if each.renter))
-        clipped = [_clipped(room, each, neighbours) if each.renter else _plain(room, each) for each in booked]
-        found += [_opening(stretch, door) for stretch in clipped for door in room.doors]
+        if room.doors:
+            renters = (each for rival in around for each in by_room.get(rival, ()) if each.renter)
+            neighbours = _Neighbours(known, renters)
+            clipped = [_clipped(room, each, neighbours) if each.renter else _plain(room, each) for each in booked]
+            found += [_opening(stretch, door) for stretch in clipped for door in room.doors]
         found += [_opening(_plain(room, each), door) for each in booked for door in room.entrances]
     return found
 
