@@ -82,7 +82,7 @@ class Root:
         return f"dpkg -i /tmp/{package.name}"
 
 
-@pytest.fixture(scope="module", params=DEBIANS)
+@pytest.fixture(scope="module", params=os.environ["ZAALSLEUTEL_TRY_PACKAGES"].split())
 def debian(request):
     return request.param
 
@@ -100,7 +100,7 @@ def package(debian, tmp_path_factory):
 def root(debian, tmp_path_factory):
     """A minimal Debian with what the package depends on; the tests of this file follow each other in it."""
     path = tmp_path_factory.mktemp(f"debian-{debian}") / "root"
-    include = "python3,systemd,systemd-sysv,udev,kmod,nftables,chrony,initramfs-tools"
+    include = "python3,systemd,systemd-sysv,udev,kmod,nftables,chrony,initramfs-tools,overlayroot"
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", DEBIANS[debian], str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
