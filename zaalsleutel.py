@@ -7,7 +7,9 @@ GPIO, and `--help` loads neither. That is why this file uses the standard librar
     zaalsleutel door run --config F     everything after the room is the room's own business
 """
 
+import errno
 import importlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,6 +49,9 @@ command lines: the process stays for months. Anything else that is said about th
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit status, or leaves by the room's own SystemExit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where a terminal's character set lacks a letter, or a file name is no text, an escape is printed instead.
+        sys.stdout.reconfigure(errors="backslashreplace")
     match list(sys.argv[1:] if arguments is None else arguments):
         case ["--help" | "-h" | "help", *_]:
             print(usage())
@@ -92,6 +97,11 @@ def enter(name: str, arguments: Sequence[str]) -> int:
         if package in OUR_PACKAGES:
             raise
         return _refuse(f"`{name}` needs the package {package}: pip install 'zaalsleutel[{room.extras}]'")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _refuse(f"{error.filename or 'the answer'}: no space left")
+        return 1
     return 0
 
 

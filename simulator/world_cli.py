@@ -33,9 +33,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     seed: Annotated[int, typer.Option(help="Everything follows from it.")],
-    days: Annotated[float, typer.Option(min=0, help="How long.")],
+    days: Annotated[float, typer.Option(min=0, max=36_525, help="How long; at most a century.")],
     doors: Annotated[int, typer.Option(min=1, max=50, help="How many; of three or more the last is an entrance.")] = 1,
-    severity: Annotated[float, typer.Option(min=0, help="How much goes wrong; 0 is a calm world.")] = 1.0,
+    severity: Annotated[float, typer.Option(min=0, max=100, help="How much goes wrong; 0 is a calm world.")] = 1.0,
     timeline: Annotated[Path | None, typer.Option(help="Draw what happened into this HTML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,6 +44,12 @@ def run(
     from simulator.timeline import Timeline
     from simulator.world import World
 
+    if timeline is not None:
+        try:
+            timeline.open("ab").close()  # before the world has run for an hour
+        except OSError as error:
+            print(f"{timeline}: {error.strerror}", file=sys.stderr)
+            raise typer.Exit(2) from None
     drawing = Timeline()
     world = World(seed, doors, severity, watch=drawing)
     broken: Broken | None = None

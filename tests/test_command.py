@@ -111,6 +111,24 @@ def test_a_missing_package_names_the_extra(source, spare_room, capsys):
     )
 
 
+def test_what_standard_output_cannot_show_is_escaped():
+    program = "import zaalsleutel; zaalsleutel.main(['--version']); print(chr(0x2013), chr(0xdcff))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.stdout.endswith(b"\\u2013 \\udcff\n")
+
+
+def test_a_full_disk_is_one_sentence(spare_room, capsys):
+    spare_room("def app(args, prog_name): raise OSError(28, 'No space left on device', '/x')")
+    assert zaalsleutel.main(["spare"]) == 1
+    assert capsys.readouterr().err == "zaalsleutel: /x: no space left\n"
+
+
 def test_a_missing_module_of_ours_is_not_blamed_on_an_extra(spare_room):
     spare_room("import sync.not_there")
     with pytest.raises(ModuleNotFoundError, match=r"sync\.not_there"):

@@ -6,6 +6,7 @@ Verifying needs no database, no network and no hub: an auditor does it on a mach
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,8 @@ def verify_file(
         verdict = verify(_with_progress(file), door_key, _checkpoints(checkpoint or [], door_key))
     intact = verdict.damage is None
     if as_json:
-        typer.echo(canonical({"file": str(file), "intact": intact, **asdict(verdict)}))
+        shown = os.fsencode(file).decode("utf-8", "replace")  # a name may be no text, JSON has to be
+        typer.echo(canonical({"file": shown, "intact": intact, **asdict(verdict)}))
     else:
         for sentence in _sentences(verdict):
             typer.echo(sentence)

@@ -197,3 +197,15 @@ def test_the_hubs_no_is_told(hub):
         HubClient("127.0.0.1", hub, "somebody").events()
     with pytest.raises(HubRefused, match="500"):
         client._call("GET", "/broken")
+
+
+@pytest.mark.parametrize("place", ["/", "no/page.html"])
+def test_a_timeline_that_cannot_be_drawn_is_said_before_the_world_runs(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = sim("run", "--seed", "1", "--days", "36500", "--timeline", place)
+    assert done.exit_code == 2 and place in done.output
+
+
+@pytest.mark.parametrize("option", ["--days", "--severity"])
+def test_a_world_has_an_end(option):
+    assert sim("run", "--seed", "1", "--days", "0", option, "inf").exit_code == 2

@@ -274,6 +274,13 @@ def test_export_writes_a_file_that_verifies(tmp_path: Path, door: DoorLog):
     assert "choose one with --log" in several.output
 
 
+def test_a_file_whose_name_is_no_text_is_named_in_json(tmp_path: Path):
+    log = Path(f"{tmp_path}/\udcff.jsonl")
+    log.write_bytes(b"")
+    result = CliRunner().invoke(audit_cli.app, ["verify", str(log), "--json"])
+    assert (result.exit_code, json.loads(result.output)["file"]) == (1, f"{tmp_path}/\ufffd.jsonl")
+
+
 # ---- checkpoints
 
 
