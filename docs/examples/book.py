@@ -4,6 +4,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 
 HUB, TOKEN = os.environ["HUB"], os.environ["TOKEN"]
 ROOM = "https://data.example/id/INF001"
@@ -41,8 +42,11 @@ pin = next(code for code in answer["credentials"] if code["pin"])
 print("PIN", pin["pin"])
 
 with open("sheet.pdf", "wb") as file:
-    file.write(call("GET", f"/v1/reservations/PY-1/credentials/{pin['id']}/sheet.pdf"))
-print("SMS", call("GET", f"/v1/reservations/PY-1/credentials/{pin['id']}/sms.txt").decode())
+    file.write(call("GET", pin["links"]["sheet.pdf"]))
+print("SMS", call("GET", pin["links"]["sms.txt"]).decode())
+
+handed = {"channel": "mail", "at": datetime.now(UTC).isoformat(timespec="seconds"), "ok": True}
+print("handed over", json.loads(call("POST", "/v1/reservations/PY-1/handovers", handed))["handovers"][-1]["channel"])
 
 moved = put(2, "active", "2027-07-18T16:00:00+02:00", "2027-07-18T20:00:00+02:00")
 assert [code["pin"] for code in moved["credentials"] if code["pin"]] == [pin["pin"]], "a move keeps the code"

@@ -60,8 +60,11 @@ def test_the_whole_text_works(tmp_path):
     assert re.search(r"row 4\b.*refused", said)
     assert "17~40planner.example" in said
     assert '"result":"unchanged"' in said
+    assert re.search(r'"handovers":\[{"channel":"mail","at":"[^"]*Z","ok":true}\]', said)
+    assert "handed over mail" in said
+    assert (tmp_path / "qr.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
-    assert (tmp_path / "staff.ics").read_text().count("BEGIN:VEVENT") == 9
+    assert (tmp_path / "staff.ics").read_text().count("BEGIN:VEVENT") == 12
     if shutil.which("php") is None:
         pytest.skip("everything but the PHP example ran: php-cli is not installed")
     assert re.search(r"overlap: .*PHP-1", said)
