@@ -199,8 +199,10 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
         uses = core.memory.use_counts().get(draft.grant, 0)
     right = expected(code_list, grant, now, core.posture(now).state, uses)
     given = draft.reason or "granted"
-    # A code that is no staff code, tried as one, is recorded as the unknown code it is there.
-    if given == right or (given == "unknown_code" and right == "granted"):
+    # A code that is no staff code, tried as one, is recorded as the unknown code it is there; a staff code keeps no door
+    # unlocked until an hour that the door cannot tell, though it lets its holder in.
+    as_staff = given == "unknown_code" or (given == "clock_untrusted" and grant.kind != "renter" and not now.trusted)
+    if given == right or (right == "granted" and as_staff):
         return None
     return f"{draft.grant}: {given} at {now.utc_s}, should be {right} {grant.windows}"
 
