@@ -81,10 +81,10 @@ class Presentation:
     frames: tuple[Picture, ...]
 
 
-def presentation(difficulty: Class, seed: int, frames: int = FRAMES) -> Presentation:
-    """One person holding up one pass. The same seed gives the same pictures."""
+def presentation(difficulty: Class, seed: int, frames: int = FRAMES, text: str | None = None) -> Presentation:
+    """One person holding up one pass, or a code of `text` as wide as that. The same seed gives the same pictures."""
     random = np.random.default_rng([seed, list(CLASSES).index(difficulty)])
-    hand = _Hand(CLASSES[difficulty], random)
+    hand = _Hand(CLASSES[difficulty], random, text=text)
     return Presentation(hand.text, tuple(hand.picture() for _ in range(frames)))
 
 
@@ -109,9 +109,10 @@ def nobody(seed: int, frames: int) -> Iterator[Picture]:
 class _Hand:
     """What moves from picture to picture, and what stays."""
 
-    def __init__(self, given: Conditions, random: Random, codeless: bool = False) -> None:
+    def __init__(self, given: Conditions, random: Random, codeless: bool = False, text: str | None = None) -> None:
         self.random = random
-        self.text = door_things.pass_text(random)
+        any_pass = door_things.pass_text(random)
+        self.text = any_pass if text is None else text
         self._light = _between(random, given.light)
         self._noise = _between(random, given.noise)
         self._exposure_s = _between(random, given.exposure_s)
