@@ -13,11 +13,11 @@ when it is back. At the door the newer statement wins. What lets people in goes 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats import command as formats
@@ -67,11 +67,13 @@ class Wish:
     until: int | None
 
 
-def posture_by_list(session: Session, door: str) -> Posture | None:
-    """The posture that a door's list carries: that of the newest command for one, whether or not the door took it."""
-    query = select(CommandEntry).where(CommandEntry.door == door, CommandEntry.verb.in_(BY_LIST))
-    newest = session.scalars(query.order_by(CommandEntry.id.desc()).limit(1)).first()
-    return None if newest is None else Posture(state=BY_LIST[newest.verb], since=newest.entered_at, until=None)
+def posture_by_list(session: Session, doors: Collection[str]) -> dict[str, Posture]:
+    """The posture that a door's list carries, by door: that of the newest command for one, whether or not the door took
+    it."""
+    newest = select(func.max(CommandEntry.id)).where(CommandEntry.door.in_(doors), CommandEntry.verb.in_(BY_LIST))
+    columns = select(CommandEntry.door, CommandEntry.verb, CommandEntry.entered_at)
+    found = session.execute(columns.where(CommandEntry.id.in_(newest.group_by(CommandEntry.door))))
+    return {door: Posture(state=BY_LIST[verb], since=since, until=None) for door, verb, since in found}
 
 
 class CommandBook:

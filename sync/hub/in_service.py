@@ -8,10 +8,10 @@ says `[commissioning] required = false`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, BigInteger
+from sqlalchemy import JSON, BigInteger, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.code_list import Closure
@@ -106,7 +106,10 @@ def standing(session: Session, door: str) -> DoorService:
 
 def why_not(session: Session, door: Door) -> str | None:
     """Why a door is not in service; None: it is."""
-    known = standing(session, door.id)
+    return _why_not(standing(session, door.id), door)
+
+
+def _why_not(known: DoorService, door: Door) -> str | None:
     if not known.required:
         return None
     if known.unit is None:
@@ -116,9 +119,10 @@ def why_not(session: Session, door: Door) -> str | None:
     return None if known.passed else f"did not pass: {known.record.get('short', '')}".rstrip(": ")
 
 
-def closures(session: Session, door: Door) -> list[Closure]:
-    """What keeps renters out of a door that is not in service."""
-    return [ALWAYS] if why_not(session, door) is not None else []
+def out_of_service(session: Session, doors: Collection[str]) -> list[str]:
+    """Those of these doors that are not in service."""
+    query = select(Door, DoorService).join(DoorService, DoorService.door == Door.id).where(Door.id.in_(doors))
+    return [door.id for door, known in session.execute(query) if _why_not(known, door) is not None]
 
 
 def _row(session: Session, door: str) -> DoorService:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -34,13 +34,16 @@ from controller.formats.code_list import TYP, CodeList, PinKdf, dump, parse, pay
 from controller.formats.envelope import seal, unverified
 from controller.formats.errors import Refused
 from sync.hub import store
-from sync.hub.credentials import Minter
 from sync.hub.issuer import REFRESH_S, content_hash, needs_refresh, windows_moved
 from sync.hub.lists import Look, look_at
 from sync.hub.models import Delivery, Door, DoorList, Grant, ListRequest, Verifier
 from sync.hub.workbench import Workbench
 
 Derive = Callable[[str, PinKdf], str]
+Ready = tuple[Look, CodeList, dict[str, str]]
+"""A look, the list drafted from it, and the verifiers derived for that, by credential."""
+Results = dict[str, bool | None]
+"""Whether each door got a new list, None when somebody else was quicker."""
 
 DERIVE_THREADS = 2
 """A derivation releases the interpreter; one booking has two, at the entrance and at the room."""
@@ -48,6 +51,9 @@ DERIVE_THREADS = 2
 TOGETHER = 20
 """Doors whose lists are stored in one transaction and handed over at once: a change that concerns every door would
 otherwise spend most of its time in commits."""
+
+DERIVED_TOGETHER = 4
+"""Doors of which the missing verifiers are derived in one go: few, because all of them wait for the last."""
 
 GATHER_S = 0.2
 """A burst of calls becomes one list a door."""
@@ -74,7 +80,6 @@ class ListBuilder:
         doors = self._bench.look(_asked_for)
         for start in range(0, len(doors), TOGETHER):
             done, error = self._bring_up_to_date(doors[start : start + TOGETHER], now)
-            self._bench.publish(done, now)
             changed += done
             refused = error or refused
         if refused is not None:
@@ -83,61 +88,75 @@ class ListBuilder:
 
     def _bring_up_to_date(self, doors: list[str], now: int) -> tuple[list[str], Refused | None]:
         """The doors that got a new list, and what was refused."""
-        results: dict[str, bool | None] = {}
+        results = self._try_together(doors, now, derive=False) if len(doors) > DERIVED_TOGETHER else {}
+        left = [door for door in doors if results.get(door) is None]
+        for start in range(0, len(left), DERIVED_TOGETHER):
+            results |= self._try_together(left[start : start + DERIVED_TOGETHER], now, derive=True)
         refused: Refused | None = None
-        if len(doors) > 1:
-            try:
-                results = self._try(doors, now)
-            except Refused:
-                results = {}  # one of them; which one shows when each is tried alone
         for door in doors:
             try:
                 while results.get(door) is None:
-                    results |= self._try([door], now)
+                    results |= self._try([door], now, derive=True)
             except Refused as error:
                 refused = error
         return [door for door in doors if results.get(door)], refused
 
-    def _try(self, doors: list[str], now: int) -> dict[str, bool | None]:
-        """Whether each door got a new list, None when somebody else was quicker. Of several doors those that need
-        derivations are left out: the others would have to wait for them."""
+    def _try_together(self, doors: list[str], now: int, *, derive: bool) -> Results:
+        """The same as `_try`; nothing when one of the doors is refused: which one shows when each is tried alone."""
+        try:
+            return self._try(doors, now, derive=derive)
+        except Refused:
+            return {}
+
+    def _try(self, doors: list[str], now: int, *, derive: bool) -> Results:
+        """Hand over the lists of these doors that are new. Doors that need derivations are left out unless `derive`:
+        the others would have to wait for them."""
         bench = self._bench
         first = bench.run(now, lambda minter: store.take_numbers(minter.session, now, len(doors)))
-        looks = bench.look(lambda session: [look_at(session, bench.keyring, door, now) for door in doors])
-        ready: list[tuple[Look, CodeList, dict[str, str]]] = []
-        for number, look in enumerate(looks, first):
-            if look is not None and (len(doors) == 1 or not look.underived):
-                derived = self._verifiers(look)
-                ready.append((look, look.draft(number, now, derived), derived))
-        gone = [door for door, look in zip(doors, looks, strict=True) if look is None]
+        looks = bench.look(lambda session: look_at(session, bench.keyring, doors, now))
+        chosen = [look for look in looks.values() if derive or not look.underived]
+        derived = self._verifiers(chosen)
+        ready = [
+            (look, look.draft(number, now, verifiers), verifiers)
+            for number, (look, verifiers) in enumerate(zip(chosen, derived, strict=True), first)
+        ]
+        gone = [door for door in doors if door not in looks]
+        results = bench.run(now, lambda minter: self._store_all(minter.session, ready, gone))
+        bench.publish([door for door, changed in results.items() if changed], now)
+        return results
 
-        def store_all(minter: Minter) -> dict[str, bool | None]:
-            results: dict[str, bool | None] = dict.fromkeys(gone, False)
-            for door in gone:
-                _drop_requests(minter.session, door)
-            for look, draft, derived in ready:
-                results[draft.door] = self._store(minter.session, look, draft, derived)
-            return results
+    def _store_all(self, session: Session, ready: Sequence[Ready], gone: Collection[str]) -> Results:
+        results: Results = dict.fromkeys(gone, False)
+        session.execute(delete(ListRequest).where(ListRequest.door.in_(gone)))
+        names = [look.door.id for look, _, _ in ready]
+        locked = select(Door).where(Door.id.in_(names)).order_by(Door.id).with_for_update()
+        doors = {door.id: door for door in session.scalars(locked)}
+        rows = {row.door: row for row in session.scalars(select(DoorList).where(DoorList.door.in_(names)))}
+        for look, draft, derived in ready:
+            name = look.door.id
+            results[name] = self._store(session, doors.get(name), rows.get(name), look, draft, derived)
+        done = [number for look, _, _ in ready if results[look.door.id] is not None for number in look.requests]
+        session.execute(delete(ListRequest).where(ListRequest.id.in_(done)))
+        return results
 
-        return bench.run(now, store_all)
+    def _verifiers(self, looks: Sequence[Look]) -> list[dict[str, str]]:
+        """What is missing of each, by credential."""
+        wanted = [(look.kdf, each) for look in looks for each in look.underived]
+        made = self._pool.map(lambda kdf_and_pin: self._derive(kdf_and_pin[1].clear or "", kdf_and_pin[0]), wanted)
+        return [{each.credential: next(made) for each in look.underived} for look in looks]
 
-    def _verifiers(self, look: Look) -> dict[str, str]:
-        """What is missing, by credential."""
-        wanted = look.underived
-        made = self._pool.map(lambda each: self._derive(each.clear or "", look.kdf), wanted)
-        return {each.credential: verifier for each, verifier in zip(wanted, made, strict=True)}
-
-    def _store(self, session: Session, look: Look, draft: CodeList, derived: dict[str, str]) -> bool | None:
+    def _store(
+        self, session: Session, door: Door | None, row: DoorList | None, look: Look, draft: CodeList,
+        derived: dict[str, str],
+    ) -> bool | None:  # fmt: skip
         """Whether there is a new list; None when the look is out of date."""
-        door = session.get(Door, draft.door, with_for_update=True, populate_existing=True)
-        row = session.get(DoorList, draft.door, populate_existing=True)
         version = 0 if row is None else row.version
         if door is None or door.salt != look.kdf.salt or door.epoch != look.door.epoch:
             return None
         if version != look.stored.version or draft.version <= version:
             return None
-        session.execute(delete(ListRequest).where(ListRequest.id.in_(look.requests)))
-        _keep_verifiers(session, door.id, derived)
+        if derived:
+            _keep_verifiers(session, door.id, derived)
         stored = look.stored
         due = row is None or needs_refresh(row.refresh_after - REFRESH_S, row.refresh_after, draft.issued)
         other = stored.content != content_hash(draft)
@@ -159,7 +178,6 @@ class ListBuilder:
         row.refresh_after, row.published_at = code_list.refresh_after, None
         row.envelope = seal(payload, TYP, self._bench.keyring.list_key)
         session.add(row)
-        session.flush()
         return row
 
 
@@ -204,10 +222,6 @@ def _asked_for(session: Session) -> list[str]:
     return list(session.scalars(query))
 
 
-def _drop_requests(session: Session, door: str) -> None:
-    session.execute(delete(ListRequest).where(ListRequest.door == door))
-
-
 def _keep_verifiers(session: Session, door: str, derived: Mapping[str, str]) -> None:
     # No other living PIN is equal; one that is over and only kept because its grant is still in the list gives way.
     session.execute(delete(Verifier).where(Verifier.door == door, Verifier.verifier.in_(derived.values())))
@@ -223,7 +237,7 @@ def _shrinks(session: Session, door: Door, look: Look, draft: CodeList) -> bool:
     The word is repeated until the door has taken a list that carried it."""
     stored, present = look.stored, {grant.id for grant in draft.grants}
     gone = set(stored.grants) - present
-    known = set(session.scalars(select(Grant.id).where(Grant.id.in_(gone))))
+    known = set(session.scalars(select(Grant.id).where(Grant.id.in_(gone)))) if gone else set()
     unheard = stored.shrink and door.reported_version < stored.version
     return known == gone and (bool(gone) or not present or unheard)
 

@@ -1,4 +1,4 @@
-"""One look at everything that a door's list is made from, all of one moment.
+"""One look at everything that the lists of some doors are made from, all of one moment.
 
 A look takes no lock; what is made of it is stored by `list_builder.py`, which sees to it that nothing has been stored
 for the door since. A PIN's verifier is derived when a list first holds the PIN, so a booking of next year costs nothing
@@ -7,14 +7,16 @@ today and a call never waits for a derivation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry
+from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry, Window
 from controller.formats.encoding import b64
 from sync.hub import in_service, store
 from sync.hub.commands import posture_by_list
@@ -28,10 +30,12 @@ from sync.hub.models import (
     DoorGroup,
     DoorList,
     Grant,
+    GrantBooking,
     ListRequest,
     PinSet,
     RoomClosure,
     Verifier,
+    Way,
 )
 
 
@@ -100,28 +104,49 @@ class Look:
         return build_list(self.door, grants, self.closures, number=number, now_s=now)
 
 
-def look_at(session: Session, keyring: Keyring, door_id: str, now: int) -> Look | None:
-    """Everything a list of the door is made from, None for a door that is gone. Raises Refused `bad_seal`."""
-    door = session.get(Door, door_id)
-    if door is None:
-        return None
-    group = session.get_one(DoorGroup, door.door_group)
-    pin_set = session.get_one(PinSet, group.pin_set)
-    rooms = store.rooms_behind(session, door.id)
-    openings: dict[str, list[tuple[int, int]]] = {}
-    for opening in store.openings_between(session, rooms, now - HORIZON_BACK_S, now + HORIZON_AHEAD_S):
-        if opening.door == door.id:
-            openings.setdefault(opening.grant, []).append((opening.start, opening.until))
-    grants, with_pins = _grants(session, openings, now)
-    return Look(
-        door=replace(_door_record(keyring, door, group, pin_set), posture=posture_by_list(session, door_id)),
-        grants=tuple(grants),
-        pins=tuple(_pins(session, keyring, door, pin_set, with_pins, now)),
-        closures=(*in_service.closures(session, door), *([] if group.shared else _closures(session, rooms, now))),
-        stored=_stored(session, door_id),
-        awaited=tuple(_awaited(session, door_id)),
-        requests=tuple(session.scalars(select(ListRequest.id).where(ListRequest.door == door_id))),
+def look_at(session: Session, keyring: Keyring, doors: Collection[str], now: int) -> dict[str, Look]:
+    """Everything the lists of these doors are made from, by door; a door that is gone is left out. The database is
+    asked the same dozen questions however many doors there are. Raises Refused `bad_seal`."""
+    query = (
+        select(Door, DoorGroup, PinSet)
+        .join(DoorGroup, DoorGroup.id == Door.door_group)
+        .join(PinSet, PinSet.id == DoorGroup.pin_set)
+        .where(Door.id.in_(doors))
     )
+    rooms = _by_door(session.execute(select(Way.door, Way.room).where(Way.door.in_(doors))))
+    behind = {room for each in rooms.values() for (room,) in each}
+    openings: dict[str, dict[str, list[Window]]] = {}
+    for each in store.openings_between(session, behind, now - HORIZON_BACK_S, now + HORIZON_AHEAD_S, set(doors)):
+        openings.setdefault(each.door, {}).setdefault(each.grant, []).append((each.start, each.until))
+    grants = _Grants(session, behind, doors, now)
+    closed = _closures(session, behind, now)
+    waiting = frozenset(in_service.out_of_service(session, doors))
+    postures = posture_by_list(session, doors)
+    stored = _stored(session, doors)
+    awaited = _awaited(session, doors)
+    requests = _by_door(session.execute(select(ListRequest.door, ListRequest.id).where(ListRequest.door.in_(doors))))
+    looks: dict[str, Look] = {}
+    for door, group, pin_set in session.execute(query):
+        here = openings.get(door.id, {})
+        closures = {each for (room,) in rooms.get(door.id, ()) for each in closed.get(room, ()) if not group.shared}
+        looks[door.id] = Look(
+            door=replace(_door_record(keyring, door, group, pin_set), posture=postures.get(door.id)),
+            grants=tuple(grants.records(here)),
+            pins=tuple(grants.pins(here, door.id, pin_set.id, keyring)),
+            closures=(*([in_service.ALWAYS] if door.id in waiting else []), *closures),
+            stored=stored.get(door.id, Stored()),
+            awaited=tuple(Awaited(grant, asked, state in TRAVELLING) for grant, asked, state in awaited[door.id]),
+            requests=tuple(number for (number,) in requests[door.id]),
+        )
+    return looks
+
+
+def _by_door(rows: Iterable[Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows by their first column, without it."""
+    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for door, *rest in rows:
+        found[door].append(tuple(rest))
+    return found
 
 
 def _door_record(keyring: Keyring, door: Door, group: DoorGroup, pin_set: PinSet) -> DoorRecord:
@@ -135,68 +160,84 @@ def _door_record(keyring: Keyring, door: Door, group: DoorGroup, pin_set: PinSet
     )
 
 
-def _grants(
-    session: Session, openings: Mapping[str, list[tuple[int, int]]], now: int
-) -> tuple[list[GrantRecord], list[str]]:
-    """The grants with openings, and the ids of those that have PINs."""
-    qrs: dict[str, list[QrEntry]] = {}
-    living = or_(Credential.ends_at.is_(None), Credential.ends_at > now)
-    query = select(Credential.grant_id, Credential.id, Credential.qr_hash)
-    query = query.where(Credential.grant_id.in_(openings), Credential.qr_hash.is_not(None), living)
-    for grant_id, credential, qr_hash in session.execute(query):
-        qrs.setdefault(grant_id, []).append(QrEntry(credential, str(qr_hash)))
-    columns = select(Grant.id, Grant.kind, Grant.state, Grant.methods, Grant.max_uses).where(Grant.id.in_(openings))
-    records: list[GrantRecord] = []
-    with_pins: list[str] = []
-    for grant_id, kind, state, methods, max_uses in session.execute(columns):
-        # A method that is no longer wished for does not open, though its code is kept for when it comes back.
-        record = GrantRecord(
-            id=grant_id,
-            kind=kind,
-            state=state,
-            openings=tuple(openings[grant_id]),
-            qrs=tuple(qrs.get(grant_id, ())) if "qr" in methods else (),
-            max_uses=max_uses,
+class _Grants:
+    """What is known of the grants with bookings near `now` in some rooms, their living credentials and the verifiers
+    these have at some doors. Columns, not objects: a town has twenty thousand of each."""
+
+    def __init__(self, session: Session, rooms: Collection[str], doors: Collection[str], now: int) -> None:
+        # Asked by where they are booked: a building's entrance has more grants than a question has room for.
+        booked = select(GrantBooking.grant_id).where(
+            GrantBooking.room.in_(rooms),
+            GrantBooking.until > now - HORIZON_BACK_S - store.NEIGHBOUR_S,
+            GrantBooking.start < now + HORIZON_AHEAD_S + store.NEIGHBOUR_S,
         )
-        records.append(record)
-        if "pin" in methods:
-            with_pins.append(grant_id)
-    return records, with_pins
+        columns = select(Grant.id, Grant.kind, Grant.state, Grant.methods, Grant.max_uses).where(Grant.id.in_(booked))
+        self._grants = {row.id: row for row in session.execute(columns)}
+        self._qrs: dict[str, list[QrEntry]] = defaultdict(list)
+        self._sealed: dict[str, list[tuple[str, str, bytes | None, bool]]] = defaultdict(list)
+        living = or_(Credential.ends_at.is_(None), Credential.ends_at > now)
+        codes = select(
+            Credential.grant_id, Credential.id, Credential.pin_set, Credential.qr_hash, Credential.sealed,
+            Credential.duress,
+        ).where(Credential.grant_id.in_(booked), living)  # fmt: skip
+        for grant, credential, pin_set, qr_hash, sealed, duress in session.execute(codes):
+            if qr_hash is not None:
+                self._qrs[grant].append(QrEntry(credential, qr_hash))
+            elif pin_set is not None:
+                self._sealed[grant].append((credential, pin_set, sealed, duress))
+        verifiers = select(Verifier.door, Verifier.credential, Verifier.verifier).where(Verifier.door.in_(doors))
+        self._verifiers = {(door, credential): known for door, credential, known in session.execute(verifiers)}
+
+    def records(self, openings: Mapping[str, list[Window]]) -> Iterator[GrantRecord]:
+        """The grants with these openings, without their PINs."""
+        for name, windows in openings.items():
+            grant = self._grants[name]
+            # A method that is no longer wished for does not open, though its code is kept for when it comes back.
+            yield GrantRecord(
+                id=name,
+                kind=grant.kind,
+                state=grant.state,
+                openings=tuple(windows),
+                qrs=tuple(self._qrs.get(name, ())) if "qr" in grant.methods else (),
+                max_uses=grant.max_uses,
+            )
+
+    def pins(self, grants: Iterable[str], door: str, pin_set: str, keyring: Keyring) -> Iterator[PinAtDoor]:
+        """The PINs that these grants have at a door of this PIN set."""
+        for grant in grants:
+            if "pin" not in self._grants[grant].methods:
+                continue
+            for credential, own_set, sealed, duress in self._sealed.get(grant, ()):
+                if own_set == pin_set:
+                    verifier = self._verifiers.get((door, credential))
+                    clear = clear_text(keyring, credential, sealed) if verifier is None else None
+                    yield PinAtDoor(credential, grant, verifier, clear, duress)
 
 
-def _pins(
-    session: Session, keyring: Keyring, door: Door, pin_set: PinSet, grants: Collection[str], now: int
-) -> Iterable[PinAtDoor]:
-    query = (
-        select(Credential.id, Credential.grant_id, Credential.sealed, Credential.duress, Verifier.verifier)
-        .outerjoin(Verifier, (Verifier.credential == Credential.id) & (Verifier.door == door.id))
-        .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set.id)
-        .where(or_(Credential.ends_at.is_(None), Credential.ends_at > now))
-    )
-    for credential, grant, sealed, duress, verifier in session.execute(query):
-        clear = clear_text(keyring, credential, sealed) if verifier is None else None
-        yield PinAtDoor(credential, grant, verifier, clear, duress)
-
-
-def _closures(session: Session, rooms: Collection[str], now: int) -> list[Closure]:
-    """The closures of the rooms this door opens. (An entrance has none: others are in the building.)"""
-    query = select(RoomClosure.start, RoomClosure.until, RoomClosure.reason).where(
+def _closures(session: Session, rooms: Collection[str], now: int) -> dict[str, list[Closure]]:
+    """The closures of each room. (An entrance has none: others are in the building.)"""
+    query = select(RoomClosure.room, RoomClosure.start, RoomClosure.until, RoomClosure.reason).where(
         RoomClosure.room.in_(rooms), RoomClosure.until > now, RoomClosure.start < now + HORIZON_AHEAD_S
     )
-    found = session.execute(query.distinct())
-    return [Closure(from_=start, until=until, reason=reason) for start, until, reason in found]
+    found: dict[str, list[Closure]] = {}
+    for room, start, until, reason in session.execute(query):
+        found.setdefault(room, []).append(Closure(from_=start, until=until, reason=reason))
+    return found
 
 
-def _stored(session: Session, door: str) -> Stored:
+def _stored(session: Session, doors: Collection[str]) -> dict[str, Stored]:
     columns = (DoorList.version, DoorList.content, DoorList.refresh_after, DoorList.shrink, DoorList.grants)
-    row = session.execute(select(*columns).where(DoorList.door == door)).one_or_none()
-    return Stored() if row is None else Stored(*row[:-1], tuple(row[-1]))
+    rows = session.execute(select(DoorList.door, *columns).where(DoorList.door.in_(doors)))
+    return {
+        door: Stored(version, content, refresh_after, shrink, tuple(grants))
+        for door, version, content, refresh_after, shrink, grants in rows
+    }
 
 
-def _awaited(session: Session, door: str) -> list[Awaited]:
+def _awaited(session: Session, doors: Collection[str]) -> dict[str, list[tuple[Any, ...]]]:
     query = (
-        select(Delivery.grant_id, Delivery.asked, Grant.state)
+        select(Delivery.door, Delivery.grant_id, Delivery.asked, Grant.state)
         .join(Grant, Grant.id == Delivery.grant_id)
-        .where(Delivery.door == door, Delivery.version.is_(None))
+        .where(Delivery.door.in_(doors), Delivery.version.is_(None))
     )
-    return [Awaited(grant, asked, state in TRAVELLING) for grant, asked, state in session.execute(query)]
+    return _by_door(session.execute(query))
