@@ -33,6 +33,7 @@ SUFFIX: Final = ".deb"
 CHUNK_BYTES: Final = 1 << 20
 AGAIN_S: Final = 60
 """A door that has not said it heard of its offer gets it again: a broker may forget."""
+ENDED: Final = frozenset({"installed", "rolled_back"})
 WRONG: Final = frozenset({"refused", "rolled_back"})
 Publish = Callable[[str, bytes, bool], bool]
 
@@ -58,8 +59,8 @@ class DoorUpdate(Base):
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a door is with its offer. `stage` is `offered` until the door itself says more, `withdrawn` in the end;
-    `since` UTC seconds."""
+    """How far a door is with its offer. `stage` is `offered` until the door itself says more, `withdrawn` when it was
+    taken back before its end; `since` UTC seconds."""
 
     door: str
     number: int
@@ -118,7 +119,8 @@ class UpdateDesk:
             for row in session.scalars(select(DoorUpdate).where(DoorUpdate.door.in_(names))):
                 if row.manifest:
                     row.manifest, row.wanted, row.published_at = b"", 0, None
-                    row.stage, row.reason, row.stage_at = "withdrawn", None, now
+                    if row.stage not in ENDED:
+                        row.stage, row.reason, row.stage_at = "withdrawn", None, now
                     taken.append(row.door)
         self._tidy(folder)
         return sorted(taken)

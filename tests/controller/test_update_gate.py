@@ -12,10 +12,13 @@ import pytest
 
 from controller.data_folder import DataFolder
 from controller.formats.encoding import canonical
-from controller.formats.envelope import seal
+from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
 from controller.formats.jwk import SigningKey, make_key
+from controller.formats.messages import SendState, UpdateIs
+from controller.formats.state import MAX_BYTES, STATE_TYP, UpdateState, parse_state
 from controller.formats.update import UPDATE_TYP, Update
+from controller.own_keys import event_key
 from controller.update_gate import Machine, accept
 from controller.updater import (
     BELOW,
@@ -30,7 +33,7 @@ from controller.updater import (
     run_command,
 )
 from sync.agent.updates import Outcome
-from tests.controller.enrolled_unit import DOOR, Town
+from tests.controller.enrolled_unit import DOOR, EnrolledUnit, Town
 from tests.controller.worlds import DAY, NOON
 
 DEB = b"!<arch>\na package\n" * 1000
@@ -244,3 +247,19 @@ def test_a_command_is_given_its_file(tmp_path):
     (tmp_path / "package").write_bytes(DEB)
     assert run_command(["sh", "-c", f'test "$(cat | wc -c)" = {len(DEB)}'], tmp_path / "package") == 0
     assert run_command(["sh", "-c", 'test "$(cat | wc -c)" = 0'], None) == 0
+
+
+def test_the_door_tells_the_hub_what_its_agent_says_of_it_at_once(town, tmp_path):
+    door = EnrolledUnit(tmp_path / "data", town)
+
+    def reported() -> UpdateState | None:
+        states = [message for _, message in door.told if isinstance(message, SendState)]
+        key = event_key(door.folder).verify_key
+        keys = {key.thumbprint: key}
+        return parse_state(open_envelope(states[-1].body.encode(), STATE_TYP, keys, max_bytes=MAX_BYTES).payload).update
+
+    assert reported() is None
+    for said in (UpdateState(number=7, stage="refused", reason="unknown_key"), None):
+        door.performer.heard("sync", UpdateIs(update=said), lambda _: None)
+        door.pass_time(1)
+        assert reported() == said

@@ -186,7 +186,27 @@ BOOT = r"""
 set -e
 root=$1
 mount --make-rprivate /
-mount --bind "$root" "$root"
+if [ $# -gt 1 ]; then
+    # The appliance: what overlayroot makes of a card (the root, and in card what was ever written to it for good).
+    card=$2 data=$3
+    mount -t tmpfs tmpfs /media
+    mkdir /media/root-ro /media/root-rw /media/all
+    mount -t overlay card /media/root-ro -o "lowerdir=$root,upperdir=$card/upper,workdir=$card/work"
+    mount -o remount,ro /media/root-ro
+    mount -t tmpfs tmpfs-root /media/root-rw
+    mkdir /media/root-rw/overlay /media/root-rw/work
+    over=lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay,workdir=/media/root-rw/work
+    mount -t overlay overlayroot /media/all -o "$over"
+    root=/media/all
+    mkdir -p "$root/media/root-ro"
+    mount --bind /media/root-ro "$root/media/root-ro"
+    for name in zaalsleutel zaalsleutel-agent zaalsleutel-update; do
+        mkdir -p "$root/var/lib/$name"
+        mount --bind "$data/$name" "$root/var/lib/$name"
+    done
+else
+    mount --bind "$root" "$root"
+fi
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount -t cgroup2 none "$root/sys/fs/cgroup"
@@ -206,12 +226,15 @@ exec env -i container=zaalsleutel PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init
 
 
 class Booted:
-    """The root, started with the real systemd; `run` runs something in it."""
+    """The root, started with the real systemd; `run` runs something in it. With card and data its root is read-only:
+    the first has what is written below it, the second is the data partition."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, *card_and_data: Path) -> None:
         alone = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup"]
-        self._outside = subprocess.Popen([*alone, "sh", "-c", BOOT, "sh", root.path], stdout=subprocess.DEVNULL)
-        until(lambda: self._children() and self.run("systemctl is-system-running").strip() in {"running", "degraded"})
+        command = [*alone, "sh", "-c", BOOT, "sh", str(root.path), *map(str, card_and_data)]
+        self._outside = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        up = {"running", "degraded"}
+        until(lambda: self._children() and self.run("systemctl is-system-running").strip() in up, 120)
 
     def _children(self) -> list[str]:
         pid = self._outside.pid
@@ -234,9 +257,14 @@ class Booted:
         return dict(line.split("=", 1) for line in shown.splitlines())
 
     def halt(self) -> None:
-        for pid in self._children():
-            os.kill(int(pid), signal.SIGKILL)
-        self._outside.wait()
+        if self._outside.poll() is None:
+            for pid in self._children():
+                os.kill(int(pid), signal.SIGKILL)
+        self.ended()
+
+    def ended(self, patience_s: float = 120) -> None:
+        """It has gone down, by itself or by `halt`."""
+        self._outside.wait(patience_s)
 
 
 def until(true: Callable[[], object], patience_s: float = 30) -> None:
@@ -320,20 +348,23 @@ class Release:
 
     def offer(self, package: Path, number: int, tmp_path: Path, key: SigningKey | None = None) -> dict[str, str]:
         """Sign as a release maker, drop as the agent does, and wait for what comes of it."""
+        before = self._runs()
+        self.drop(package, number, tmp_path, self._root.path / "var/lib/zaalsleutel-agent/update", key)
+        until(lambda: self._runs() > before, 240)
+        said: dict[str, str] | None = json.loads(self._booted.run("zaalsleutel update status"))
+        return said or {}
+
+    def drop(self, package: Path, number: int, tmp_path: Path, spool: Path, key: SigningKey | None = None) -> None:
+        """Sign it, and put it where the one-shot looks."""
         secret, out = tmp_path / "update.jwk", tmp_path / f"{number}.json"
         secret.write_text(json.dumps((key or self.key).jwk()))
         words = ["update", "sign", "--package", str(package), "--key", str(secret), "--number", str(number)]
         command = [sys.executable, "-m", "zaalsleutel", *words, "--out", str(out)]
         subprocess.run(command, check=True, cwd=REPOSITORY, stdout=sys.stderr)
-        spool = self._root.path / "var/lib/zaalsleutel-agent/update"
         spool.mkdir(exist_ok=True)
-        before = self._runs()
         shutil.copy(package, spool / "package.deb")
         shutil.copy(out, spool / "manifest.new")
         os.replace(spool / "manifest.new", spool / "manifest.json")
-        until(lambda: self._runs() > before, 240)
-        said: dict[str, str] | None = json.loads(self._booted.run("zaalsleutel update status"))
-        return said or {}
 
     def _runs(self) -> int:
         """How often the one-shot has ended."""
@@ -377,6 +408,68 @@ def test_the_good_release_ends_it(root):
     assert "0.1.8-1" in root.run("dpkg-query -W -f '${Version} ${db:Status-Status}' zaalsleutel-door")
     assert root.run("dpkg --audit") == ""
     assert root.run("ls /opt/zaalsleutel /opt/zaalsleutel/releases").split()[-1] == "0.1.8"
+
+
+class Appliance:
+    """The same unit with a read-only root, and a data partition that holds what it has to keep."""
+
+    def __init__(self, root: Root, release: Release, folder: Path) -> None:
+        self._root, self._release, self._folder = root, release, folder
+        self._card, self.data = folder / "card", folder / "data"
+        for made in (self._card / "upper", self._card / "work", self.data):
+            made.mkdir(parents=True)
+        for name in ("zaalsleutel", "zaalsleutel-agent", "zaalsleutel-update"):
+            subprocess.run(["cp", "-a", root.path / "var/lib" / name, self.data / name], check=True)
+        self.start()
+
+    def start(self) -> None:
+        """Switch it on."""
+        self.booted = Booted(self._root, self._card, self.data)
+
+    def serves(self) -> bool:
+        return self.booted.controller()["ActiveState"] == "active"
+
+    def drop(self, package: Path, number: int) -> None:
+        """A signed update; the machine goes down for it, and is switched on again."""
+        self._release.drop(package, number, self._folder, self.data / "zaalsleutel-agent/update")
+        self.booted.ended(300)
+        self.start()
+
+    def outcome(self) -> str:
+        said: dict[str, str] = json.loads((self.data / "zaalsleutel-update/result.json").read_text())
+        return said["outcome"]
+
+    def in_use(self) -> str:
+        return self.booted.run("readlink /opt/zaalsleutel/current").strip()
+
+
+@pytest.fixture(scope="module")
+def appliance(booted, root, release, tmp_path_factory):
+    booted.halt()
+    appliance = Appliance(root, release, tmp_path_factory.mktemp("appliance"))
+    yield appliance
+    appliance.booted.halt()
+
+
+def test_with_a_read_only_root_a_signed_update_is_there_after_a_restart(appliance, package, tmp_path):
+    until(appliance.serves)
+    assert appliance.booted.run("touch /opt/gone; findmnt -no OPTIONS /media/root-ro").startswith("ro")
+    appliance.drop(variant(package, "0.2.0", tmp_path), 20)
+    until(lambda: appliance.outcome() == "installed", 120)
+    until(appliance.serves)
+    assert appliance.in_use() == "releases/0.2.0"
+    assert appliance.booted.run("ls /opt").split() == ["zaalsleutel"]
+    assert appliance.booted.run("findmnt -no OPTIONS /media/root-ro").startswith("ro")
+
+
+def test_one_that_does_not_stand_there_goes_back_with_one_more_restart(appliance, package, tmp_path):
+    damage = "echo 'raise SystemExit(1)' | tee lib/python*/site-packages/controller/runner.py"
+    appliance.drop(variant(package, "0.2.1", tmp_path, damage), 21)
+    appliance.booted.ended(300)
+    assert appliance.outcome() == "rolled_back"
+    appliance.start()
+    until(appliance.serves)
+    assert appliance.in_use() == "previous"
 
 
 def test_a_purge_leaves_what_the_hub_may_not_have(root):

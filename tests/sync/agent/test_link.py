@@ -31,6 +31,7 @@ from sync.agent.link import (
     Introduced,
     Link,
     LinkState,
+    Offered,
     Publish,
     Received,
     Subscribe,
@@ -239,3 +240,13 @@ def test_every_batch_arrives_in_order_under_loss_doubles_and_cuts(faults, seed):
                     sent += 1
                     todo.append(batch(sent))
     assert hub.stored == hub.wanted
+
+
+@pytest.mark.parametrize("payload", [b"a manifest", b"", b"\xff" * 9000])
+def test_an_update_is_the_agents_own_matter_also_without_a_controller(payload: bytes):
+    link = connected_link()
+    assert link.handle(Received(topic(DOOR, "update"), payload), 0.0, 0.0) == [Offered(payload)]
+    assert all(isinstance(each, ToController) and isinstance(each.message, LinkIs)
+               for each in link.handle(ControllerHere(), 0.0, 0.0))  # fmt: skip
+    (dropped,) = link.handle(Received(topic("hall-2", "update"), payload), 0.0, 0.0)
+    assert isinstance(dropped, Drop)

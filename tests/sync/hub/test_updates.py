@@ -152,6 +152,13 @@ def test_withdrawn_is_told_as_nothing(hub):
     assert list(hub.folder.iterdir()) == [], "nobody is offered the package any more"
 
 
+def test_what_was_installed_stays_installed_when_the_offer_is_withdrawn(hub):
+    hub.offer()
+    hub.heard("a-1", UpdateState(number=7, stage="installed"))
+    hub.desk.withdraw([], hub.folder, NOW + 5)
+    assert hub.stages() == [("installed", None), ("withdrawn", None)]
+
+
 def test_numbers_only_rise_also_after_a_withdrawal(hub):
     hub.offer("a-1")
     hub.offer("a-1")
