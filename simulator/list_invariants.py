@@ -51,7 +51,7 @@ def booked_is_listed(world: World, made: CodeList) -> str | None:
     return None if made.door in world.entrances else _renters_apart(made)
 
 
-def list_is_published(world: World, door: SimulatedDoor) -> str | None:
+def list_is_published(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """The list in force at a door is one that the hub made for that door, whatever anybody sent it, and not with a key
     that the door's trust document revokes."""
     installed = door.performer.door.installed if door.performer is not None else None
