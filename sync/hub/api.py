@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
+from sync.hub.api_links import add_links
 from sync.hub.bodies import Health, Problem
 from sync.hub.feed import Feed, Records
 from sync.hub.gate import Gate
@@ -48,7 +50,9 @@ def create_app(
     more: Sequence[RouteMaker] = (),
 ) -> FastAPI:
     """The application; `now` gives UTC seconds, `desk` keeps the subscriptions."""
-    app = FastAPI(title="zaalsleutel", version="1", description=DESCRIPTION)
+    app = FastAPI(
+        title="zaalsleutel", version="1", description=DESCRIPTION, generate_unique_id_function=lambda route: route.name
+    )
     install(app)
     gate = Gate(service, now)
     feed = Feed(service, records)
@@ -63,7 +67,7 @@ def create_app(
     ):
         app.include_router(routes)
     app.add_middleware(metrics.middleware)
-    _document_problems(app)
+    _complete_document(app)
     return app
 
 
@@ -87,12 +91,14 @@ def _running(service: Service, metrics: Metrics, now: Callable[[], int]) -> APIR
     return routes
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Put the schema of problems into the OpenAPI document, where every route's answers refer to it."""
+def _complete_document(app: FastAPI) -> None:
+    """Put into the OpenAPI document the schema of problems, to which every route's answers refer, and what leads to
+    what."""
     plain = app.openapi
 
-    def openapi() -> dict[str, object]:
+    def openapi() -> dict[str, Any]:
         document = plain()
+        add_links(document)
         document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         return document
 

@@ -25,6 +25,9 @@ SHOWN: dict[GrantState, str] = {
     "suspended": "TENTATIVE",
     "cancelled": "CANCELLED",
 }
+SEQUENCE_MAX = 2**31 - 1
+"""What RFC 5545 lets it be; a revision may be a clock in milliseconds. From there on DTSTAMP says which is newer."""
+
 WORDS: dict[Language, dict[Kind, str]] = {
     "nl": {
         "renter": "Verhuurd", "cleaning": "Schoonmaak", "technical": "Techniek", "supplier": "Leverancier",
@@ -98,7 +101,7 @@ def write_calendar(times: Iterable[Taken], name: Callable[[str], str], language:
     for each in times:
         event = Event()
         event.add("UID", _uid(each))
-        event.add("SEQUENCE", each.revision)
+        event.add("SEQUENCE", min(each.revision, SEQUENCE_MAX))
         event.add("DTSTAMP", datetime.fromtimestamp(now, UTC))
         event.add("DTSTART", datetime.fromtimestamp(each.start, UTC))
         event.add("DTEND", datetime.fromtimestamp(each.until, UTC))

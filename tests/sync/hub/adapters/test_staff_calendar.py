@@ -52,6 +52,12 @@ def test_a_change_keeps_the_event_and_raises_its_sequence(service, sessions):
     assert [each["STATUS"] for each in events(shown(sessions))] == ["CANCELLED"]
 
 
+def test_a_revision_that_no_sequence_can_be_is_shown_all_the_same(service, sessions):
+    """A revision may be milliseconds since 1970; RFC 5545's integers end before."""
+    service.put("booking", "R-1", wish(NOW * 1000), NOW)
+    assert [event["SEQUENCE"] for event in events(shown(sessions))] == [2**31 - 1]
+
+
 def test_our_own_calendar_can_be_read_as_a_feed(service, sessions):
     service.put("booking", "R-1", wish(), NOW)
     places = places_of(sessions, {"A": ROOM_A})
