@@ -29,13 +29,16 @@ AROUND_PX: Final = 31
 """How far around a pixel its threshold is formed, at double size: four to eight modules of a small code."""
 SOFTEN_PX, SHARPEN_PX, SHARPEN_BY = 0.8, 2.0, 3.0
 """Noise is a pixel wide, a module that can still be read is two: soften by less than one, sharpen by two."""
+CRISP_PX, CRISP_BY = 0.7, 1.0
+"""Where a module is a pixel and a half, what its neighbours took from it is less than a pixel away."""
 
 
 class Look(Enum):
     """What may be done to a picture that shows no code as it is; README.md has what each finds, and what it costs."""
 
     ENLARGED = auto()
-    """A small code: two pixels a module are too few for the decoder's grid, though the picture holds enough to tell."""
+    """A small code: two pixels a module are too few for the decoder's grid, though the picture holds enough to tell.
+    Its edges are made crisper first, which finds half as many again for a third of the price."""
     THRESHOLDED = auto()
     """A small code in uneven light, or blurred: black and white by the mean around each pixel, at double size."""
     SHARPENED = auto()
@@ -79,15 +82,20 @@ def _seen(frame: Frame, look: Look) -> Frame:
     """The picture as a look sees it."""
     match look:
         case Look.ENLARGED:
-            return _enlarged(frame)
+            return _enlarged(_sharper(frame, CRISP_PX, CRISP_BY))
         case Look.THRESHOLDED:
             large, white = _enlarged(frame), 255
             by, kind = cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY
             return cast("Frame", cv2.adaptiveThreshold(large, white, by, kind, AROUND_PX, 2))
         case Look.SHARPENED:
-            soft = cv2.GaussianBlur(frame, (0, 0), SOFTEN_PX)
-            blurred = cv2.GaussianBlur(soft, (0, 0), SHARPEN_PX)
-            return _enlarged(cast("Frame", cv2.addWeighted(soft, 1 + SHARPEN_BY, blurred, -SHARPEN_BY, 0)))
+            soft = cast("Frame", cv2.GaussianBlur(frame, (0, 0), SOFTEN_PX))
+            return _enlarged(_sharper(soft, SHARPEN_PX, SHARPEN_BY))
+
+
+def _sharper(frame: Frame, across_px: float, by: float) -> Frame:
+    """What differs from its surroundings differs more."""
+    around = cv2.GaussianBlur(frame, (0, 0), across_px)
+    return cast("Frame", cv2.addWeighted(frame, 1 + by, around, -by, 0))
 
 
 def _decode(frame: Frame, binarizer: zxingcpp.Binarizer = zxingcpp.Binarizer.LocalAverage) -> list[zxingcpp.Barcode]:
