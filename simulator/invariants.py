@@ -199,8 +199,8 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
         uses = core.memory.use_counts().get(draft.grant, 0)
     right = expected(code_list, grant, now, core.posture(now).state, uses)
     given = draft.reason or "granted"
-    # A code that is no staff code, tried as one, is recorded as the unknown code it is there; a staff code keeps no door
-    # unlocked until an hour that the door cannot tell, though it lets its holder in.
+    # A code that is no staff code, tried as one, is recorded as the unknown code it is there; a staff code lets in, but
+    # keeps no door unlocked until an hour that the door cannot tell.
     as_staff = given == "unknown_code" or (given == "clock_untrusted" and grant.kind != "renter" and not now.trusted)
     if given == right or (right == "granted" and as_staff):
         return None
