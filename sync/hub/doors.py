@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
@@ -21,6 +22,9 @@ from sync.hub.workbench import Workbench
 
 AHEAD_S = 30 * 86_400
 """A reported number further ahead of the time than this is refused: one door could run the sequence to its end."""
+
+EVENT_KEY: Final = select(Door.event_key).where(Door.id == bindparam("door"))
+CURRENT: Final = select(DoorList.door, DoorList.version).where(DoorList.door.in_(bindparam("doors", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -85,39 +89,45 @@ class DoorDesk:
 
     def event_key(self, door_id: str) -> VerifyKey | None:
         """The key a door signs with; None for a door that is unknown or not enrolled."""
-
-        def look(session: Session) -> VerifyKey | None:
-            door = session.get(Door, door_id)
-            return None if door is None or door.event_key is None else load_public(door.event_key)
-
-        return self.bench.look(look)
+        known = self.bench.look(lambda session: session.scalar(EVENT_KEY, {"door": door_id}))
+        return None if known is None else load_public(known)
 
     def door_reported(self, door_id: str, report: StateReport, at: int) -> None:
         """Take in a state report whose signature held, received at `at`. Raises Refused `not_found`, `wrong_door`,
         `number_ahead`."""
         if report.door != door_id:
             raise Refused("wrong_door", "state.door", f"door {door_id} reports as {report.door}")
+        for refused in self.doors_reported([report], at):
+            raise refused
 
-        def take(minter: Minter) -> None:
+    def doors_reported(self, reports: Sequence[StateReport], at: int) -> list[Refused]:
+        """The same for several, of any doors, the later of a door last, in one transaction: every door reports each
+        minute. What is refused is given back and does not keep the others out."""
+
+        def take(minter: Minter) -> list[Refused]:
             session = minter.session
-            door = _door(session, door_id)
-            current = session.get(DoorList, door_id)
-            if report.list_version > max(current.version if current else 0, at + AHEAD_S):
-                raise Refused("number_ahead", "state.list_version", "a number that this hub cannot have come near to")
-            before = door.highest_version
-            door.reported_at, door.reported_version = at, report.list_version
-            door.reported_hash = report.list_hash
-            door.reported_clock, door.reported_clock_ms = report.clock, report.at
-            door.reported_posture, door.reported_faults = report.posture, list(report.faults)
-            door.highest_version = max(door.highest_version, report.list_version)
-            if report.doctor is not None:
-                in_service.examined(session, door_id, report.doctor)
-            updates.heard(session, door_id, report.update, at)
-            session.flush()
-            if report.list_version > before:
-                lifecycle.tell_applied(session, door_id, before, report.list_version, at)
+            names = {report.door for report in reports}
+            current = dict(session.execute(CURRENT, {"doors": list(names)}).all())
+            doors = {door.id: door for door in session.scalars(select(Door).where(Door.id.in_(names)))}
+            good: list[StateReport] = []
+            higher: dict[str, int] = {}
+            refused: list[Refused] = []
+            for report in reports:
+                if report.door not in doors:
+                    refused.append(_no_door(report.door))
+                elif report.list_version > max(current.get(report.door, 0), at + AHEAD_S):
+                    text = f"{report.door} reports a number that this hub cannot have come near to"
+                    refused.append(Refused("number_ahead", "state.list_version", text))
+                else:
+                    good.append(report)
+                    if report.list_version > max(doors[report.door].highest_version, higher.get(report.door, 0)):
+                        higher[report.door] = report.list_version
+            lifecycle.tell_applied(session, higher, at)
+            for report in good:
+                _take_in(session, doors[report.door], report, at)
+            return refused
 
-        self.bench.run(at, take)
+        return self.bench.run(at, take)
 
     def commissioned(self, door_id: str, events: Sequence[Event], now: int) -> None:
         """Take in what a door's log says about its being brought into service; its list follows. Raises Refused
@@ -151,8 +161,23 @@ class DoorDesk:
         return self.bench.look(look)
 
 
+def _take_in(session: Session, door: Door, report: StateReport, at: int) -> None:
+    door.reported_at, door.reported_version = at, report.list_version
+    door.reported_hash = report.list_hash
+    door.reported_clock, door.reported_clock_ms = report.clock, report.at
+    door.reported_posture, door.reported_faults = report.posture, list(report.faults)
+    door.highest_version = max(door.highest_version, report.list_version)
+    if report.doctor is not None:
+        in_service.examined(session, door.id, report.doctor)
+    updates.heard(session, door.id, report.update, at)
+
+
 def _door(session: Session, door_id: str) -> Door:
     door = session.get(Door, door_id)
     if door is None:
-        raise Refused("not_found", "door", f"town.toml names no door {door_id}")
+        raise _no_door(door_id)
     return door
+
+
+def _no_door(door_id: str) -> Refused:
+    return Refused("not_found", "door", f"town.toml names no door {door_id}")

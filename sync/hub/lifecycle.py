@@ -7,6 +7,7 @@ function works in the caller's transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from sync.hub.hub_events import HubEventType, tell, tell_each
 from sync.hub.issuer import TRAVELLING, GrantState
-from sync.hub.models import Client, Delivery, Grant, GrantBooking, Reservation
+from sync.hub.models import Client, Delivery, Door, Grant, GrantBooking, Reservation
 
 AT_ONCE = 200
 """So many events of a kind at a time, so that a backlog does not hold the database."""
@@ -73,21 +74,27 @@ def tell_ended(session: Session, now: int) -> None:
         tell_about(session, reservation, "grant.ended", now, detail={"state": reservation.grant.state})
 
 
-def tell_applied(session: Session, door: str, before: int, reported: int, now: int) -> None:
-    """A door reports list `reported` and reported `before` until now: what came with the lists in between is there."""
+def tell_applied(session: Session, higher: Mapping[str, int], now: int) -> None:
+    """Doors, by id, report lists of numbers that are higher than any they reported before: what came with the lists in
+    between is there. To be called before the numbers are written down, because what is told depends on the old ones."""
+    if not higher:
+        return
+    about = (Reservation.client, Reservation.ref, Reservation.grant_id, Reservation.revision, Client.service)
     query = (
-        select(Reservation.client, Reservation.ref, Reservation.grant_id, Reservation.revision, Client.service)
+        select(*about, Delivery.door, Delivery.version)
         .join(Delivery, Delivery.grant_id == Reservation.grant_id)
         .join(Client, Client.id == Reservation.client)
-        .where(Delivery.door == door, Delivery.version > before, Delivery.version <= reported)
-        .order_by(Reservation.client, Reservation.ref)
+        .join(Door, Door.id == Delivery.door)
+        .where(Delivery.door.in_(higher), Delivery.version > Door.highest_version)
+        .order_by(Delivery.door, Reservation.client, Reservation.ref)
     )
     told = [
         {
             "service": service, "client": client, "reservation": ref, "grant": grant, "door": door,
             "detail": {"revision": revision},
         }
-        for client, ref, grant, revision, service in session.execute(query)
+        for client, ref, grant, revision, service, door, version in session.execute(query)
+        if (version or 0) <= higher[door]
     ]  # fmt: skip
     tell_each(session, now, "delivery.applied", told)
 

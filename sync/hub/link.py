@@ -104,8 +104,8 @@ class LinkService(Protocol):
     def event_key(self, door_id: str, /) -> VerifyKey | None:
         """The key the door signs with; None for a door that is unknown or not enrolled."""
 
-    def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
-        """A state report whose signature held. May raise Refused."""
+    def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
+        """State reports whose signatures held; gives back what was refused of them."""
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         """Passes that opened by themselves; gives back the ones that were never issued."""
@@ -296,18 +296,21 @@ class HubLink:
 
     def _handle(self, messages: list[_Arrived]) -> None:
         batches: list[ReadBatch] = []
+        reports: list[StateReport] = []
         for message in messages:
             try:
                 match message.leaf:
                     case "events":
                         batches.append(self._read_batch(message))
                     case "state":
-                        self._take_state(message)
+                        reports += self._read_state(message)
                     case "answer":
                         door_key = self._door_key(message.door)
                         self._commands.answered(message.door, message.payload, door_key, int(self._clock()))
             except Refused as refused:
                 log.warning("%s of %s refused: %s", message.leaf, message.door, refused)
+        for not_taken in self._service.doors_reported(reports, int(self._clock())) if reports else ():
+            log.warning("a state refused: %s", not_taken)
         self._store_and_receipt(batches)
         for message in messages:
             if message.session == self._session:
@@ -325,10 +328,10 @@ class HubLink:
             self._store.refused(message.door, refused.code, int(self._clock()))
             raise
 
-    def _take_state(self, message: _Arrived) -> None:
+    def _read_state(self, message: _Arrived) -> list[StateReport]:
         if message.payload == OFFLINE:
             log.info("%s is offline", message.door)
-            return
+            return []
         door_key = self._door_key(message.door)
         keys = {door_key.thumbprint: door_key}
         report = parse_state(open_envelope(message.payload, STATE_TYP, keys, max_bytes=MAX_BYTES).payload)
@@ -339,7 +342,7 @@ class HubLink:
             self._publish_receipt(forgotten)
         self._held[message.door] = report.trust_version
         self._offer_trust(message.door, report.trust_version)
-        self._service.door_reported(message.door, report, int(self._clock()))
+        return [report]
 
     def _follow_trust(self) -> None:
         """A ceremony's document has come in: the doors are to have it before anything that its keys sign."""

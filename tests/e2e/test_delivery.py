@@ -26,6 +26,7 @@ from controller.draft import Draft
 from controller.eventlog import EventLog
 from controller.formats import jwe
 from controller.formats.envelope import open_envelope
+from controller.formats.errors import Refused
 from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, parse_receipt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
 from controller.formats.limits import LIMITS
@@ -61,8 +62,8 @@ class Service:
     def event_key(self, door_id: str, /) -> VerifyKey | None:
         return self._key if door_id == DOOR else None
 
-    def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
-        """Nobody asks."""
+    def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
+        return []
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         return set()

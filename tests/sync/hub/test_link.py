@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from controller.formats import jwe
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
+from controller.formats.errors import Refused
 from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, Receipt, parse_receipt
 from controller.formats.jwe import decrypt, encrypt
 from controller.formats.jwk import SigningKey, VerifyKey, make_key
@@ -114,8 +115,9 @@ class Service:
     def event_key(self, door_id: str, /) -> VerifyKey | None:
         return self._keys.get(door_id)
 
-    def door_reported(self, door_id: str, report: StateReport, at: int, /) -> None:
-        self.reports.append(report)
+    def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
+        self.reports += reports
+        return []
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
         return set()

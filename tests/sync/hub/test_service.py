@@ -184,6 +184,15 @@ def test_numbers_pass_what_any_door_reports_but_not_what_none_can_have(service, 
         service.door_reported("b-1", report("b-1", (1 << 32) - 1), NOW)
 
 
+def test_reports_of_one_turn_are_taken_together_and_a_bad_one_alone_is_refused(service, list_of):
+    answer, _ = service.put("booking", "R-1", wish(), NOW)
+    version = list_of("a-1").version
+    told = [report("a-1", version - 1), report("nowhere", 1), report("front", (1 << 32) - 1), report("a-1", version)]
+    assert [each.code for each in service.doors_reported(told, NOW)] == ["not_found", "number_ahead"]
+    assert service.get("booking", "R-1", NOW).delivery == {"a-1": "applied", "front": "queued"}
+    assert answer.delivery == {"a-1": "queued", "front": "queued"}
+
+
 def test_only_changed_lists_are_published_and_all_are_refreshed_after_a_day(service, broker, list_of):
     service.put("booking", "R-1", wish(rooms=("B",)), NOW)
     assert sorted(broker.take()) == ["zs/1/b-1/list", "zs/1/front/list"]
