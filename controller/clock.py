@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from controller.formats.event import ClockState
 
 AGREE_MS = 60_000  # two clocks this near each other tell the same time
@@ -34,8 +36,7 @@ SIGNED_FRESH_MS = DAY_MS  # a door that heard nobody for longer runs on its own:
 Source = Literal["ntp", "rtc", "signed", "restored", "none"]
 
 
-@dataclass(frozen=True)
-class Readings:
+class Readings(msgspec.Struct, frozen=True):
     """What the unit's own sources say: `raw_ms` monotonic, the others UTC milliseconds or None."""
 
     raw_ms: int

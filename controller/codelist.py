@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from controller.formats import code_list as formats
 from controller.formats.code_list import CodeList
 from controller.formats.envelope import open_envelope
@@ -36,16 +38,14 @@ class Floors:
     epoch: int = 0
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A list that passed, and its name."""
 
     code_list: CodeList
     hash: str
 
 
-@dataclass(frozen=True)
-class GateTime:
+class GateTime(msgspec.Struct, frozen=True):
     """The instant of judging: `now_s` UTC seconds, which `trusted` says may be believed; else it is the floor."""
 
     now_s: int

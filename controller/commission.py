@@ -15,8 +15,9 @@ for does not work (of a length: type it again).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from controller.formats.qr_pass import PREFIX, TEXT_CHARS
 
@@ -41,8 +42,7 @@ YES_NO: Final = ("yes", "no")
 YES_NO_NONE: Final = ("yes", "no", "none")
 
 
-@dataclass(frozen=True)
-class Wired:
+class Wired(msgspec.Struct, frozen=True):
     """What this door has: its keypads by name, whether it reads QR codes, has a contact, has an exit button, reads QR
     codes on the inner side as well."""
 
@@ -53,8 +53,7 @@ class Wired:
     qr_inside: bool = False
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One thing to try or to answer. `name` is its word in the record; of a length, `low` to `high` is believed.
     `inside`: of a code, before the reader on the inner side."""
 

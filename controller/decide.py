@@ -11,7 +11,8 @@ verdict that was explained is the verdict that was given. The order of judging i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from controller.formats import qr_pass
 from controller.formats.code_list import CodeList, Grant, Kind, PostureState, Window
@@ -28,8 +29,7 @@ ISSUED_AHEAD_S = 120
 PIN_LENGTHS = range(6, 9)
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """The instant of a decision: UTC seconds, whether the clock may be believed, and the second it cannot be before."""
 
     now_s: int
@@ -37,22 +37,19 @@ class Moment:
     floor_s: int
 
 
-@dataclass(frozen=True)
-class PinPresented:
+class PinPresented(msgspec.Struct, frozen=True):
     """A PIN of the right length, as its verifier under the installed list's parameters."""
 
     verifier: str
 
 
-@dataclass(frozen=True)
-class QrPresented:
+class QrPresented(msgspec.Struct, frozen=True):
     """The text of a QR code, whatever it is."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What was decided. `grant` and `credential` are ids and None for codes nobody knows; `via` says how it was
     presented or recognised; `opens_at` (UTC seconds) is given where the person may be told; `told` is whether the
     reason itself may be: a PIN far from its window must look like any wrong PIN."""
@@ -78,8 +75,7 @@ class Verdict:
         return self.reason if self.told else Reason.UNKNOWN_CODE
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     grant: Grant
     credential: str
     via: CredentialKind

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from copy import copy
+
+import msgspec
 
 from controller import drafts, remote
 from controller.alarms import Alarms
@@ -68,8 +70,7 @@ ATTENDED_MAX_S = 12 * 3600  # R004-30
 STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
 
 
-@dataclass(frozen=True)
-class Setup:
+class Setup(msgspec.Struct, frozen=True):
     """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
     keypads are on the inner side and only sign out, which commands that let people in the hub may give; whether there
     is an exit button, a camera or scanner outside, one inside."""
@@ -89,8 +90,7 @@ class Setup:
         return Wired(self.readers, self.reads_qr, self.contact, self.exit_button, self.reads_qr_inside)
 
 
-@dataclass(frozen=True)
-class _Undo:
+class _Undo(msgspec.Struct, frozen=True):
     """How things were before the newest record that opens the door, for when it cannot be made."""
 
     memory: Memory
@@ -308,7 +308,7 @@ class Door:
         if self._keypads.busy(reader):
             return []
         if reader in self.setup.inside:
-            entry = replace(entry, function=SIGN_OUT)
+            entry = msgspec.structs.replace(entry, function=SIGN_OUT)
         if not entry.in_grammar:
             return self._refuse(Verdict(Reason.MALFORMED, via="pin"), now)
         signing_out = entry.function == SIGN_OUT
@@ -353,7 +353,7 @@ class Door:
     # ---- verdicts
 
     def _decide(self, presented: PinPresented | QrPresented, now: Now) -> Verdict:
-        return decide(self.installed, presented, now.moment(), self.posture(now).state, self.memory.use_counts())
+        return decide(self.installed, presented, now.moment(), self.posture(now).state, self.memory.uses)
 
     def _act(self, verdict: Verdict, now: Now) -> list[Effect]:
         return self._let_in(verdict, now) if verdict.granted else self._refuse(verdict, now)
@@ -397,7 +397,7 @@ class Door:
         """`#1`: staff keep the door unlocked until their window ends, 12 h at most; again ends it."""
         verdict = _of_staff(verdict)
         if verdict.granted and not now.trusted:
-            return self._refuse(replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
+            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
         if not verdict.granted:
             return self._refuse(verdict, now)
         since_s = self._holding.next_since_s(now)
@@ -421,7 +421,7 @@ class Door:
 
     def _note_undo(self, grant: str | None, via: str | None) -> None:
         """Note how things are before a record that may open the door."""
-        self._undo = _Undo(replace(self.memory), self._holding.on, grant, gave_back=via == "pin")
+        self._undo = _Undo(copy(self.memory), self._holding.on, grant, gave_back=via == "pin")
 
     def _not_recorded(self, now: Now) -> list[Effect]:
         """The newest record that opens the door could not be made: nobody was let in, so nobody is awaited, no use
@@ -482,4 +482,4 @@ class Door:
 def _of_staff(verdict: Verdict) -> Verdict:
     """What only facility staff may ask for: anybody else's code is unknown there."""
     foreign = verdict.granted and verdict.kind != "facility"
-    return replace(verdict, reason=Reason.UNKNOWN_CODE) if foreign else verdict
+    return msgspec.structs.replace(verdict, reason=Reason.UNKNOWN_CODE) if foreign else verdict

@@ -6,8 +6,8 @@ simulator does the same without either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from controller.decide import Installed, Moment
 from controller.draft import Draft
 from controller.formats.code_list import PinKdf
 from controller.formats.command import Command
+from controller.formats.discreet import Discreet
 from controller.formats.event import ClockState
 
 
@@ -43,73 +44,66 @@ class Now(msgspec.Struct, frozen=True):
 # ---- events
 
 
-@dataclass(frozen=True)
-class KeyPressed:
+class KeyPressed(Discreet, frozen=True):
     """A symbol (`0`-`9`, `#`, `*`) at the keypad `reader`."""
 
+    hidden: ClassVar = "symbol"
     reader: str
-    symbol: str = field(repr=False)
+    symbol: str
 
 
-@dataclass(frozen=True)
-class QrRead:
+class QrRead(Discreet, frozen=True):
     """A camera or scanner sees this text, now; `inside` the room, where it can only sign out."""
 
-    text: str = field(repr=False)
+    hidden: ClassVar = "text"
+    text: str
     inside: bool = False
 
 
-@dataclass(frozen=True)
-class PinDerived:
+class PinDerived(Discreet, frozen=True):
     """The derivation asked for by `Derive` is ready."""
 
+    hidden: ClassVar = "verifier"
     ticket: int
-    verifier: str = field(repr=False)
+    verifier: str
 
 
-@dataclass(frozen=True)
-class LeafMoved:
+class LeafMoved(msgspec.Struct, frozen=True):
     """The door contact: open or shut."""
 
     open: bool
 
 
-@dataclass(frozen=True)
-class HousingButton:
+class HousingButton(msgspec.Struct, frozen=True):
     """The button inside the housing went down (`pressed`) or up. Nothing to the door; it lets staff enrol the unit."""
 
     pressed: bool
 
 
-@dataclass(frozen=True)
-class ExitPressed:
+class ExitPressed(msgspec.Struct, frozen=True):
     """The exit button was pressed."""
 
 
-@dataclass(frozen=True)
-class ListInstalled:
+class ListInstalled(msgspec.Struct, frozen=True):
     """A list passed the trust gate and is on disk."""
 
     installed: Installed
 
 
-@dataclass(frozen=True)
-class ListRefused:
+class ListRefused(msgspec.Struct, frozen=True):
     """A list did not pass, for this reason; `version` where one could be read."""
 
     reason: str
     version: int | None
 
 
-@dataclass(frozen=True)
-class CommandGiven:
+class CommandGiven(msgspec.Struct, frozen=True):
     """A command from the hub passed every check and its challenge is spent."""
 
     command: Command
 
 
-@dataclass(frozen=True)
-class TrustTaken:
+class TrustTaken(msgspec.Struct, frozen=True):
     """Another trust document is in force; `list_lost` says why the installed list no longer is, where that is so."""
 
     version: int
@@ -117,54 +111,46 @@ class TrustTaken:
     list_lost: str | None
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Something else from outside was refused: a receipt, a trust step, a line on a socket."""
 
     what: Literal["receipt", "trust", "command", "socket", "enrolment"]
     reason: str
 
 
-@dataclass(frozen=True)
-class FaultChanged:
+class FaultChanged(msgspec.Struct, frozen=True):
     """A part of the unit broke (`on`) or is well again."""
 
     fault: str
     on: bool
 
 
-@dataclass(frozen=True)
-class Released:
+class Released(msgspec.Struct, frozen=True):
     """The relay was driven for the last grant."""
 
 
-@dataclass(frozen=True)
-class NotRecorded:
+class NotRecorded(msgspec.Struct, frozen=True):
     """A grant could not be recorded, and policy wants a record first: the release was dropped."""
 
 
-@dataclass(frozen=True)
-class CommissionAsked:
+class CommissionAsked(msgspec.Struct, frozen=True):
     """Staff at the terminal: begin to bring the door into service, answer with a keypad's symbol, give up."""
 
     do: Literal["begin", "press", "abandon"]
     symbol: str | None = None
 
 
-@dataclass(frozen=True)
-class ClockNoted:
+class ClockNoted(msgspec.Struct, frozen=True):
     """The clock is to be written down, so that a receipt can answer it with a signed time."""
 
 
-@dataclass(frozen=True)
-class StorageHealed:
+class StorageHealed(msgspec.Struct, frozen=True):
     """What was held in memory is on disk; `lost` records did not fit and are gone."""
 
     lost: int
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """Time passed."""
 
 
@@ -195,8 +181,7 @@ Signal = Literal["idle", "granted", "refused", "wait", "fault"]
 Kept = dict[str, object]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Make these records and the changed counters durable, in one transaction, before anything that follows.
     `opening_door` marks the record of a grant, the one that policy `log_failure` speaks about."""
 
@@ -205,38 +190,34 @@ class Record:
     opening_door: bool = False
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """Make these counters durable now; what follows does not wait for a record."""
 
     kept: Kept
 
 
-@dataclass(frozen=True)
-class Derive:
+class Derive(Discreet, frozen=True):
     """Derive the verifier of a PIN beside the loop and come back with `PinDerived(ticket, …)`."""
 
+    hidden: ClassVar = "pin"
     ticket: int
-    pin: str = field(repr=False)
+    pin: str
     kdf: PinKdf
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """Release the lock for this many seconds."""
 
     seconds: int
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Keep the lock released from now on (attended), or stop doing so."""
 
     on: bool
 
 
-@dataclass(frozen=True)
-class Show:
+class Show(msgspec.Struct, frozen=True):
     """Tell the person at the door. `reason` is what they may know; `opens_at` is UTC seconds."""
 
     signal: Signal

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from controller.formats.event import CredentialKind, EventKind
 
 DetailValue = str | int | bool | None
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """What the door wants recorded. The log adds door, log id, sequence number and time; of `grant` and `credential_id`
     only a commitment goes into the event."""
 
@@ -19,4 +18,4 @@ class Draft:
     grant: str | None = None
     credential_id: str | None = None
     credential: CredentialKind | None = None
-    detail: dict[str, DetailValue] = field(default_factory=dict)
+    detail: dict[str, DetailValue] = msgspec.field(default_factory=dict)

@@ -10,11 +10,13 @@ Until all of it held, nothing is kept; then everything is kept at once (`enrol_f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import ClassVar, Final
+
+import msgspec
 
 from controller.formats import enrolment as formats
 from controller.formats import jwe
+from controller.formats.discreet import Discreet
 from controller.formats.encoding import canonical
 from controller.formats.enrolment import Invitation, RenewalRequest, Request
 from controller.formats.enrolment_messages import (
@@ -43,8 +45,7 @@ RENEW_EVERY_MS: Final = 60_000
 Entropy = Callable[[int], bytes]
 
 
-@dataclass(frozen=True)
-class Enrolled:
+class Enrolled(msgspec.Struct, frozen=True):
     """What a unit that was accepted has to keep, all of it or nothing: the trust document, its own new keys, and where
     hub and broker are."""
 
@@ -54,8 +55,7 @@ class Enrolled:
     link: LinkPlace
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """A request that was sent. It is sent again as it is: another one would be a second use of the code."""
 
     step: Step
@@ -66,11 +66,11 @@ class _Asked:
     body: str
 
 
-@dataclass(frozen=True)
-class _Attempt:
+class _Attempt(Discreet, frozen=True):
     """One invitation that is being followed since `since_ms`."""
 
-    text: str = field(repr=False)
+    hidden: ClassVar = "text"
+    text: str
     invitation: Invitation
     since_ms: int
     asked: _Asked | None = None
@@ -127,7 +127,7 @@ class Enrolment:
         if attempt is not None and attempt.text == text:
             if attempt.running and now_ms - attempt.since_ms < ATTEMPT_MS:
                 return None
-            self._attempt = replace(attempt, since_ms=now_ms, running=True)
+            self._attempt = msgspec.structs.replace(attempt, since_ms=now_ms, running=True)
             return FetchTrust(hub=attempt.invitation.hub, trust=attempt.invitation.trust)
         invitation = formats.parse_invitation(text)
         if invitation.door != self._door:
@@ -163,7 +163,7 @@ class Enrolment:
         sealed = formats.seal_request(request, attempt.invitation.mac_key())
         body = encrypt(sealed, formats.TYP, collector)
         asked = _Asked(step, event_key, decrypt_key, code, formats.request_hash(sealed), body)
-        self._attempt = replace(attempt, asked=asked)
+        self._attempt = msgspec.structs.replace(attempt, asked=asked)
         return SendEnrolment(body=body)
 
     def answered(self, body: str, now_ms: int) -> Enrolled:
@@ -185,7 +185,7 @@ class Enrolment:
         """This attempt is over; whoever stands there is told why. The request is kept for another try."""
         self._refused = (reason, now_ms + REFUSED_MS)
         if self._attempt is not None:
-            self._attempt = replace(self._attempt, running=False)
+            self._attempt = msgspec.structs.replace(self._attempt, running=False)
 
     def done(self, now_ms: int) -> None:
         """Everything is on disk: the code is shown, and no other QR is read."""

@@ -22,7 +22,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -255,7 +254,7 @@ class EventLog:
     ) -> list[Event]:
         """A new log id: the loss, then `again`; what the old log holds from `first` on is gone."""
         old_log, self.log = self.log, self._entropy(8).hex()
-        loss = replace(loss, detail={"old_log": old_log, **loss.detail})
+        loss = msgspec.structs.replace(loss, detail={"old_log": old_log, **loss.detail})
         events, ids = renumbered(again, self.log, 2)
         events.insert(0, self._event(loss, None, 1, at_ms, clock))
         rows, end = chained(events, [NOBODY, *ids], BEGINNING)

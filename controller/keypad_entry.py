@@ -12,7 +12,9 @@ a list no length is known: 6 to 8 digits end by `#` or by the 10 s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from controller.formats.discreet import Discreet
 
 IDLE_MS = 10_000  # R002-02: nobody is cut off who takes 9 s between keys
 TRAILING_ENTER_MS = 3_000
@@ -22,11 +24,11 @@ FUNCTIONS = frozenset({SIGN_OUT, ATTENDED, COMMISSION})
 LANGUAGE = "9"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Discreet, frozen=True):
     """A complete entry. `digits` is a secret and never part of a printout; `function` is None for a plain code."""
 
-    digits: str = field(repr=False)
+    hidden: ClassVar = "digits"
+    digits: str
     function: str | None = None
 
     @property

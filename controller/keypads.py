@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from controller.door_events import Derive
 from controller.formats.code_list import PinKdf
 from controller.keypad_entry import LANGUAGE, SIGN_OUT, Entry, KeypadEntry
 
 
-@dataclass
-class _Pending:
+class _Pending(msgspec.Struct):
     """An entry whose verifier is being derived."""
 
     ticket: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -48,8 +47,7 @@ INSERT = (
 )
 
 
-@dataclass(frozen=True)
-class Acknowledged:
+class Acknowledged(msgspec.Struct, frozen=True):
     """The highest receipt that counted."""
 
     seq: int = 0

@@ -26,9 +26,10 @@ with the last. The state machine only observes: no row can hold a door shut.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
+
+import msgspec
 
 from controller.draft import Draft
 from controller.formats.event import CredentialKind
@@ -73,8 +74,7 @@ TABLE: dict[tuple[State, Signal], State] = {
 EXIT_MS = 10_000  # how long after the exit button an opening is that exit
 
 
-@dataclass(frozen=True)
-class Entrant:
+class Entrant(msgspec.Struct, frozen=True):
     """Somebody who was let in: ids, how they were recognised, until when they may be inside (UTC seconds)."""
 
     grant: str

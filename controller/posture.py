@@ -6,13 +6,12 @@ time comes or the clock is not trusted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from controller.formats.code_list import PostureState
 
 
-@dataclass(frozen=True)
-class Posture:
+class Posture(msgspec.Struct, frozen=True):
     """`since_s` orders postures; `until_s` (UTC seconds) is set for `unlocked` only."""
 
     state: PostureState = "controlled"

@@ -6,7 +6,7 @@ The first of a kind is recorded at once; what follows within its minute is count
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from controller.draft import Draft
 
@@ -16,8 +16,7 @@ MAX_KINDS = 64
 _Key = tuple[str, str | None, str | None, str | None]
 
 
-@dataclass
-class _Repeat:
+class _Repeat(msgspec.Struct):
     draft: Draft
     until_ms: int
     count: int = 0
@@ -35,7 +34,7 @@ class Throttle:
         if key not in self._repeats and len(self._repeats) >= MAX_KINDS:
             # Too many kinds at once can only be many grants; from here on they share one count per reason.
             key = (draft.kind, draft.reason, draft.credential, None)
-            draft = replace(draft, grant=None, credential_id=None)
+            draft = msgspec.structs.replace(draft, grant=None, credential_id=None)
         repeat = self._repeats.get(key)
         if repeat is not None and now_ms < repeat.until_ms:
             repeat.count += 1
@@ -48,7 +47,7 @@ class Throttle:
         over = [key for key, repeat in self._repeats.items() if now_ms >= repeat.until_ms]
         counted = [self._repeats.pop(key) for key in over]
         return [
-            replace(repeat.draft, detail={**repeat.draft.detail, "count": repeat.count})
+            msgspec.structs.replace(repeat.draft, detail={**repeat.draft.detail, "count": repeat.count})
             for repeat in counted
             if repeat.count
         ]

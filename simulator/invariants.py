@@ -196,7 +196,7 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
         grant = as_grant(shown)
     uses = sum(ms < world.now_ms for ms in world.seen[door.id].entries.get(draft.grant, ()))
     if draft.kind == "refused":  # those that a log which was lost has forgotten count for nobody
-        uses = core.memory.use_counts().get(draft.grant, 0)
+        uses = core.memory.uses.get(draft.grant, 0)
     right = expected(code_list, grant, now, core.posture(now).state, uses)
     given = draft.reason or "granted"
     # A code that is no staff code, tried as one, is recorded as the unknown code it is there; a staff code lets in, but

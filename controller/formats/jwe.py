@@ -13,8 +13,9 @@ compressing next to a secret tells its length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from controller.formats import ecdh_es
 from controller.formats.ecdh_es import ALG, ENC
@@ -28,8 +29,7 @@ COORDINATE_BYTES: Final = 32
 MEMBERS: Final = {("OKP", "X25519"): ("crv", "kty", "x"), ("EC", "P-256"): ("crv", "kty", "x", "y")}
 
 
-@dataclass(frozen=True)
-class EncryptKey:
+class EncryptKey(msgspec.Struct, frozen=True):
     """A reader's public key, by the name (`kid`) of everything encrypted to it."""
 
     thumbprint: str
@@ -40,8 +40,7 @@ class EncryptKey:
         return dict(self.public)
 
 
-@dataclass(frozen=True)
-class DecryptKey:
+class DecryptKey(msgspec.Struct, frozen=True):
     """A reader's private key together with its public half."""
 
     encrypt_key: EncryptKey

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -25,8 +25,7 @@ SECRET_BYTES = 32
 FILE_BYTES = 4 << 10
 
 
-@dataclass(frozen=True)
-class VerifyKey:
+class VerifyKey(msgspec.Struct, frozen=True):
     """A public key. `thumbprint` is the `kid` of everything it verifies."""
 
     alg: Alg
@@ -64,8 +63,7 @@ class Signer(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class SigningKey:
+class SigningKey(msgspec.Struct, frozen=True):
     """A private key together with its public half."""
 
     verify_key: VerifyKey

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Units are in the names. The list limits keep a Pi with 512 MB safe; the QR limit is the longest text that
     is looked at before it counts as foreign."""
 

@@ -20,7 +20,8 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from controller.formats.encoding import b64
 from controller.formats.errors import Refused
@@ -40,8 +41,7 @@ ALONE_MAX_MINUTES = 24 * 60
 ALONE_MAX_AHEAD_S = 7 * 86_400
 
 
-@dataclass(frozen=True)
-class QrPass:
+class QrPass(msgspec.Struct, frozen=True):
     """A pass as read. `token` is its 35 bytes; `start_s` and `until_s` are UTC seconds."""
 
     token: bytes

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller import decide as decide_module
@@ -102,7 +103,7 @@ def test_a_window_ignored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(*args: object, **more: object) -> Verdict:
         verdict = right(*args, **more)  # type: ignore[arg-type]
         if verdict.reason is Reason.TOO_EARLY:
-            return Verdict(**{**vars(verdict), "reason": Reason.GRANTED})
+            return msgspec.structs.replace(verdict, reason=Reason.GRANTED)
         return verdict
 
     monkeypatch.setattr(door_module, "decide", careless)
@@ -146,7 +147,7 @@ def test_a_threat_that_is_not_recorded_is_found(monkeypatch: pytest.MonkeyPatch)
     right = decide_module.decide
 
     def deaf(*args: object, **more: object) -> Verdict:
-        return Verdict(**{**vars(right(*args, **more)), "duress": False})  # type: ignore[arg-type]
+        return msgspec.structs.replace(right(*args, **more), duress=False)  # type: ignore[arg-type]
 
     monkeypatch.setattr(door_module, "decide", deaf)
     assert _found(days=80, severity=0) == "threat_is_told"
