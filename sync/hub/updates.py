@@ -164,7 +164,8 @@ def hand_over(session: Session, publish: Publish, now: int) -> None:
 
 def _waiting(now: int) -> Select[DoorUpdate]:
     unheard = (DoorUpdate.heard != DoorUpdate.wanted) & (DoorUpdate.published_at <= now - AGAIN_S)
-    return select(DoorUpdate).where(or_(DoorUpdate.published_at.is_(None), unheard))
+    known = DoorUpdate.door.in_(select(Door.id))  # one that town.toml no longer names hears nothing
+    return select(DoorUpdate).where(known, or_(DoorUpdate.published_at.is_(None), unheard))
 
 
 def heard(session: Session, door: str, said: UpdateState | None, now: int) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.formats.encoding import canonical
 from controller.formats.envelope import seal
@@ -287,6 +289,22 @@ def test_what_cannot_be_for_this_unit_costs_no_network(unit, payload, reason):
     unit.turn()
     assert unit.stages == [("refused", reason)]
     assert unit.hub.asked == [] and not unit.folder.exists()
+
+
+@given(st.one_of(st.binary(max_size=400), st.tuples(st.integers(0, 500), st.integers(0, 255))))
+@settings(max_examples=200)
+def test_no_offer_whatever_it_is_ends_the_agent(nonsense):
+    """Bytes, or a good offer with one of them changed: refused by name, or an offer like any other."""
+    payload = nonsense
+    if isinstance(nonsense, tuple):
+        place, value = nonsense
+        good = manifest()
+        payload = good[:place] + bytes([value]) + good[place + 1 :]
+    agent = Updates(Spool(Path("/nonexistent/spool")), Path("/nonexistent/result"), HERE)
+    agent.offered(payload)
+    said = [message.update for message in agent.news(0.0, 0.0)]
+    agent.close()
+    assert not payload or [each.stage for each in said if each is not None] in (["refused"], ["fetching"])
 
 
 def test_a_package_over_the_limit_of_the_format_is_no_offer(unit):

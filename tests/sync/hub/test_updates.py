@@ -208,6 +208,13 @@ def test_the_package_is_the_one_that_was_signed_for_and_others_go(hub):
     assert [path.read_bytes() for path in hub.folder.iterdir()] == [other]
 
 
+def test_a_door_that_has_gone_hears_nothing(hub):
+    hub.offer()
+    with hub.sessions.begin() as session:
+        session.delete(session.get_one(Door, "a-1"))
+    assert hub.due() == {"zs/1/b-1/update"}
+
+
 def test_a_door_that_is_not_there(hub):
     with pytest.raises(Refused, match="not_found"):
         hub.offer("c-1")
