@@ -18,7 +18,6 @@ time never moves it, so nobody who forges NTP can lift it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -44,8 +43,7 @@ class Readings(msgspec.Struct, frozen=True):
     rtc_ms: int | None
 
 
-@dataclass(frozen=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True):
     """The clock as it was written down earlier in the same boot."""
 
     raw_ms: int

@@ -14,7 +14,6 @@ Whoever talks nonsense, floods, or stops reading is disconnected; the door goes 
 from __future__ import annotations
 
 import selectors
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,8 +27,7 @@ from controller.formats.messages import FromAdmin, FromAgent, FromCamera, FromDi
 from controller.performer import Role, Tell
 
 
-@dataclass(frozen=True)
-class _Rules:
+class _Rules(msgspec.Struct, frozen=True):
     says: Any  # the message types
     max_line_bytes: int
     max_clients: int

@@ -6,7 +6,6 @@ simulator does the same without either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import msgspec
@@ -230,8 +229,7 @@ Effect = Record | Keep | Derive | Release | Hold | Show
 # ---- what others look at
 
 
-@dataclass(frozen=True)
-class Guidance:
+class Guidance(msgspec.Struct, frozen=True):
     """What is asked of whoever brings the door into service: the step's word and kind, keys still to be heard, figure
     typed so far, the step's place among `of`."""
 

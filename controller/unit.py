@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -42,8 +42,7 @@ DOCTOR = "doctor"
 CHECKS_KEPT = 40  # as many as a state report holds
 
 
-@dataclass(frozen=True)
-class Ports:
+class Ports(msgspec.Struct, frozen=True):
     """The hardware the unit acts on. Inputs are not here: they come as events."""
 
     lock: Lock
@@ -54,8 +53,7 @@ class Ports:
     blink: Callable[[bool], None] | None = None  # the same light, to tell a number with
 
 
-@dataclass(frozen=True)
-class Climbed:
+class Climbed(msgspec.Struct, frozen=True):
     """What came of a `trust` message: the versions taken, oldest first; why the installed list is no longer good, where
     it is not; what stopped the climb."""
 
@@ -177,7 +175,7 @@ class Unit:
 
     def clock_kept(self, raw_ms: int) -> dict[str, Any]:
         """The clock as a restart within this boot needs it; rides along with every record."""
-        return {"boot": self.ports.clock.boot_id(), **asdict(self.clock.restorable(raw_ms))}
+        return {"boot": self.ports.clock.boot_id(), **msgspec.structs.asdict(self.clock.restorable(raw_ms))}
 
     def _challenges(self) -> Challenges:
         return Challenges(self.setup.door, self.signer, self._decrypt_key, self.setup.remote, self.entropy)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import msgspec
 
 from controller.commission import shortcomings
@@ -76,7 +74,7 @@ def commissioning(door: Door) -> Commissioning:
 
 
 def _guide(guidance: Guidance | None) -> Guide | None:
-    return None if guidance is None else msgspec.convert(asdict(guidance), Guide)
+    return None if guidance is None else msgspec.convert(guidance, Guide, from_attributes=True)
 
 
 def public(unit: Unit, door: Door, now: Now, incident: str | None) -> PublicState:
