@@ -10,6 +10,8 @@ from controller.formats import trust_step
 from simulator.demo import Demo, StartFailed
 from simulator.demo_files import DOOR, Rules
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def demo(short_folder):
