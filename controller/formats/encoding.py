@@ -68,6 +68,12 @@ def parse_object(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
+def read_once(data: bytes, where: str) -> None:
+    """Whether everybody reads this JSON alike: UTF-8, no name twice, no NaN. Raises Refused `not_json` or
+    `duplicate_member`."""
+    _loads(data, where, _NAMES_ONLY)
+
+
 def decode(data: bytes, kind: type[T], where: str) -> T:
     """`data` as the struct `kind`: duplicate names, unknown and missing members and values out of range are
     refused (`not_json`, `bad_schema`, `duplicate_member`; `where` then names the member)."""

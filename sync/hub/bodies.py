@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from controller.formats.code_list import Kind, Language
 from controller.formats.errors import Refused
@@ -24,8 +24,16 @@ REF = r"^[A-Za-z0-9_.:~-]{1,100}$"
 FORMS = {"pin": ("sheet.pdf", "sheet.html", "sheet.txt", "sms.txt"), "qr": ("sheet.pdf", "qr.png", "qr.svg")}
 """In which forms a code can be had, by its method (artefacts/routes.py)."""
 
-_DURATION = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,3})M)?)?")
+_DURATION = re.compile(r"P(?:([0-9]{1,3})D)?(?:T(?:([0-9]{1,3})H)?(?:([0-9]{1,3})M)?)?")
 _UNITS_S = (86_400, 3_600, 60)
+_DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _written_out(value: object) -> object:
+    # pydantic also takes seconds since 1970, as a number or in digits; the contract knows RFC 3339 only.
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_AND_TIME.match(value)):
+        return value
+    raise ValueError("an instant like 2026-07-17T14:00:00+02:00 is wanted")
 
 
 def _whole_minute(instant: datetime) -> datetime:
@@ -50,7 +58,8 @@ def duration_s(text: str) -> int:
     return sum(int(count or 0) * unit for count, unit in zip(counts, _UNITS_S, strict=False))
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_whole_minute)]
+Written = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+Instant = Annotated[Written, AfterValidator(_whole_minute)]
 Reference = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 RoomId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -237,7 +246,7 @@ class HandoverBody(Body):
     )
 
     channel: Literal["ebox", "profile", "mail", "sms", "letter", "counter", "app", "other"]
-    at: AwareDatetime
+    at: Written
     ok: bool
 
     def told(self) -> HandedOver:

@@ -2,7 +2,7 @@
 
 Pure. Local times in, whole UTC seconds out. A local time that a clock change skips counts as the one it becomes (02:30
 is 03:30 that night); one that happens twice is the first of the two. So 20:00 stays 20:00 over both changes, in either
-hemisphere (R002-21).
+hemisphere (R002-21). Booked time that the clocks go over (its end would not come after its start) keeps its length.
 
     Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=30", ("2026-12-28",)).windows(room)
     Days(("2026-07-17",)).windows(room)                                 # the room's opening hours, or Refused
@@ -12,6 +12,7 @@ hemisphere (R002-21).
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -35,6 +36,7 @@ MAX_LONG_WINDOWS = 750
 """Windows of a long-term reservation: every day of 24 months."""
 
 LONGEST_MONTHS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1))
+_UNTIL_UTC = re.compile(r"UNTIL=([0-9]{8}T[0-9]{6})Z")
 FREQUENCIES = ("FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY")
 
 
@@ -72,13 +74,13 @@ class Series:
         if not start < end:
             raise Refused("bad_request", "series.end", "a window ends after it starts")
         left_out = {_date(each, "series.exdates") for each in self.exdates}
-        occurrences = [each for each in self._starts(start) if each.date() not in left_out]
+        occurrences = [each for each in self._starts(start, room.zone) if each.date() not in left_out]
         # The end keeps its local time too: an evening that goes on over a clock change is an hour longer or shorter.
         return [_window(each, each + (end - start), room.zone) for each in occurrences]
 
-    def _starts(self, start: datetime) -> list[datetime]:
+    def _starts(self, start: datetime, zone: str) -> list[datetime]:
         rule = self.rrule.upper().removeprefix("RRULE:")
-        if not rule.startswith(FREQUENCIES) or "\n" in rule:
+        if not rule.startswith(FREQUENCIES) or "\n" in rule or not rule.isascii():
             raise Refused("bad_request", "series.rrule", "starts with FREQ=DAILY, WEEKLY, MONTHLY or YEARLY")
         if "COUNT=" not in rule and "UNTIL=" not in rule:
             raise Refused("bad_request", "series.rrule", "ends: give COUNT or UNTIL")
@@ -86,13 +88,14 @@ class Series:
             parts = dict(part.split("=", 1) for part in rule.split(";"))
             if not names_a_day(_numbers(parts.get("BYMONTH")), _numbers(parts.get("BYMONTHDAY"))):
                 raise Refused("bad_request", "series.rrule", "names no day that there is")
-            # UNTIL with a Z is an instant; the rule is expanded in local time, so the letter is dropped.
-            repeated = rrulestr(rule.replace("Z", ""), dtstart=start)
+            repeated = rrulestr(_UNTIL_UTC.sub(lambda until: _local_until(until[1], zone), rule), dtstart=start)
             found = list(itertools.islice(repeated, MAX_WINDOWS + len(self.exdates) + 1))
         except (ValueError, TypeError, OverflowError):
             raise Refused("bad_request", "series.rrule", "is not a rule of RFC 5545") from None
         if len(found) > MAX_WINDOWS + len(self.exdates):
             raise Refused("bad_request", "series.rrule", f"gives more than {MAX_WINDOWS} windows")
+        if any(each.second for each in found):
+            raise Refused("bad_request", "series.rrule", "windows start and end on whole minutes")
         return found
 
 
@@ -145,7 +148,14 @@ def instant_of(local: datetime, zone: str) -> int:
 
 
 def _window(start: datetime, end: datetime, zone: str) -> Window:
-    return instant_of(start, zone), instant_of(end, zone)
+    begins, ends = instant_of(start, zone), instant_of(end, zone)
+    return begins, ends if ends > begins else begins + int((end - start).total_seconds())
+
+
+def _local_until(stamp: str, zone: str) -> str:
+    """UNTIL as an instant (RFC 5545), in the local time in which the rule is expanded."""
+    instant = datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return f"UNTIL={instant.astimezone(ZoneInfo(zone)):%Y%m%dT%H%M%S}"
 
 
 def _of_day(day: date, weekly: WeeklyHours, zone: str) -> Iterator[Window]:

@@ -10,11 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.formats.encoding import read_once
 from controller.formats.errors import Refused
 from sync.hub.bodies import Problem
 from sync.hub.reservations import Overlap
 
 MEDIA_TYPE = "application/problem+json"
+JSON = b"application/json"
 BODY_BYTES = 1 << 20
 
 # code -> (status, title). Anything else that is Refused is a fault of the hub, not of the caller.
@@ -50,6 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
     "clone_suspected": (409, "This certificate was renewed before, by somebody else"),
     "busy": (503, "Others are being served; come again"),
     "pin_space_low": (503, "No PIN is left"),
+    "internal": (500, "The hub failed; its log says where"),
 }
 
 
@@ -72,15 +75,18 @@ def problem(code: str, detail: str, **members: str | None) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` in this shape, and refuse bodies over 1 MiB."""
+    """Answer every error of `app` in this shape, and refuse bodies over 1 MiB and JSON that two readers could read
+    differently."""
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _failed)
     app.add_middleware(BodyLimit)
 
 
 class BodyLimit:
-    """Refuses a body over the limit, by its announced length or as soon as it has grown beyond it."""
+    """Refuses a body over the limit, by its announced length or as soon as it has grown beyond it; and one of JSON in
+    which a name occurs twice: which of two states a proxy has let through nobody could say."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -93,12 +99,24 @@ class BodyLimit:
         if body is None:
             await problem("too_large", f"at most {BODY_BYTES} bytes")(scope, receive, send)
             return
+        if body and _media_type(scope) == JSON:
+            try:
+                read_once(body, "body")
+            except Refused as refused:
+                await problem("bad_request", refused.text, where=refused.where)(scope, receive, send)
+                return
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
             return messages.pop() if messages else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _media_type(scope: Scope) -> bytes:
+    """The media type of a request, without its parameters; empty where it has none."""
+    value = next((bytes(value) for name, value in scope["headers"] if name == b"content-type"), b"")
+    return value.partition(b";")[0].strip().lower()
 
 
 async def _body_within_limit(receive: Receive) -> bytes | None:
@@ -134,9 +152,17 @@ async def _invalid(_request: Request, invalid: Exception) -> Response:
     return problem("bad_request", first["msg"], where=where)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return problem("not_found", "there is nothing at this address")
-    content = {"type": "about:blank", "title": error.detail, "status": error.status_code, "code": "bad_request"}
+    if error.status_code == 400:
+        return problem("bad_request", "the body cannot be read", where="body")
+    told = {"type": "about:blank", "title": error.detail, "status": error.status_code, "code": "bad_request"}
+    content = {**told, "detail": f"{request.method} is not for this address"}
     return JSONResponse(content, error.status_code, error.headers, media_type=MEDIA_TYPE)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the exception again after this, so that it is logged with its trace.
+    return problem("internal", "nothing is wrong with the request; tell whoever runs the hub")

@@ -134,9 +134,17 @@ def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
         ),
         Check("list_current", held or catching_up, f"holds {door.reported_version}, current {version}"),
         # A version is not below its list's second of issue: this is the list's age, or more favourable by seconds.
-        Check("list_fresh", door.reported_version > 0 and age < VALID_S - DAY_S, f"{max(age, 0) // DAY_S} days old"),
+        Check(
+            "list_fresh",
+            door.reported_version > 0 and age < VALID_S - DAY_S,
+            f"{max(age, 0) // DAY_S} days old" if door.reported_version else "none",
+        ),
         Check("clock", door.reported_clock in SURE_CLOCKS, door.reported_clock or "unknown"),
-        Check("clock_offset", offset is not None and abs(offset) <= OFFSET_MAX_S, f"{offset} s"),
+        Check(
+            "clock_offset",
+            offset is not None and abs(offset) <= OFFSET_MAX_S,
+            "unknown" if offset is None else f"{offset} s",
+        ),
         Check("faults", not faults, " ".join(faults) or "none"),
         Check("in_service", why_not is None, why_not or ("commissioned" if known.required else "not required")),
         _self_test(known, now),

@@ -114,7 +114,9 @@ def window(start: datetime, end: datetime) -> Window:
         raise Refused("bad_request", "window", "starts and ends on a whole minute")
     if not start < end:
         raise Refused("bad_request", "window", "ends after it starts")
-    return int(start.timestamp()), int(end.timestamp())
+    begins, ends = int(start.timestamp()), int(end.timestamp())
+    # Two times of one zone compare as the wall clock shows them. Where the clocks go over all of it, its length stays.
+    return begins, ends if ends > begins else begins + int((end - start).total_seconds())
 
 
 def one_of(value: str, allowed: tuple[str, ...], where: str) -> str:

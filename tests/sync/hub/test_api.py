@@ -196,3 +196,34 @@ def test_the_document_is_complete(http):
             assert answer["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert "Problem" in document["components"]["schemas"]
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+BODY = b'{"revision":1,"state":"pending","rooms":[],"windows":[],"holder":{"ref":"h","kind":"person"}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(BODY[:-1] + b',"state":"active"}', BODY[:-1] + b',"st\\u0061te":"active"}', b"[" * 9_999, BODY + b"x"),
+        *(BODY.replace(b"1", b"NaN"), BODY.replace(b"1", b"9" * 5_000), BODY.decode().encode("utf-16"), b"\xff"),
+    ],
+    ids=["twice", "twice, escaped", "deep", "more", "NaN", "digits", "UTF-16", "no text"],
+)
+def test_a_body_that_is_not_read_alike_by_all_is_refused(http, body):
+    said = http.put("/v1/reservations/R-1", content=body, headers={"content-type": "application/json; charset=utf-8"})
+    assert (said.status_code, said.json()["code"], said.json()["where"]) == (422, "bad_request", "body")
+
+
+def test_every_answer_that_is_none_is_a_problem(http):
+    said = http.patch("/v1/reservations/R-1")
+    assert (said.status_code, said.headers["content-type"]) == (405, MEDIA_TYPE)
+    assert {"code", "detail", "status", "title", "type"} <= set(said.json())
+
+
+@pytest.mark.parametrize("start", [1_900_000_800, 1_900_000_800.0, "1900000800", "2030-03-17", True, None])
+def test_an_instant_is_written_out(http, start):
+    window = {"start": start, "end": "2030-03-17T20:00:00Z"}
+    holder = {"ref": "h", "kind": "person"}
+    body = {"revision": 1, "state": "active", "rooms": ["r"], "windows": [window], "holder": holder}
+    said = http.put("/v1/reservations/R-1", json=body)
+    assert (said.status_code, said.json()["where"]) == (422, "windows.0.start")

@@ -1,7 +1,7 @@
 """Local time to instants: both clock changes, both hemispheres, exceptions, days and long rentals."""
 
 import calendar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -51,11 +51,28 @@ def test_the_two_nights_of_the_clock_change():
     assert local(doubled[0][0], "Europe/Brussels") == "2026-10-25T02:30:00+02:00"
 
 
+@pytest.mark.parametrize(("start", "end"), [("02:30", "03:30"), ("02:15", "03:00"), ("02:00", "02:45")])
+def test_booked_time_that_the_clocks_go_over_keeps_its_length(start, end):
+    ((begins, ends),) = Series(f"2026-03-29T{start}", f"2026-03-29T{end}", "FREQ=DAILY;COUNT=1").windows(HALL)
+    minutes = [int(each[:2]) * 60 + int(each[3:]) for each in (start, end)]
+    assert ends - begins == 60 * (minutes[1] - minutes[0])
+
+
+@pytest.mark.parametrize(("until", "evenings"), [("180000Z", 4), ("175959Z", 3), ("200000", 4), ("195959", 3)])
+@pytest.mark.parametrize("first", ["2026-01-05", "2026-07-06"])
+def test_until_is_inclusive_and_an_instant_where_it_says_so(until, evenings, first):
+    day = datetime.fromisoformat(first)
+    if day.month == 1 and until.endswith("Z"):
+        until = f"{int(until[:6]) + 10_000}Z"  # Brussels is an hour ahead in winter, two in summer
+    rule = f"FREQ=WEEKLY;UNTIL={day + timedelta(days=21):%Y%m%d}T{until}"
+    assert len(Series(f"{first}T20:00", f"{first}T22:00", rule).windows(HALL)) == evenings
+
+
 def test_an_exception_is_left_out_and_until_is_inclusive():
     """R002-21: one evening is cancelled alone."""
     rule = "FREQ=WEEKLY;BYDAY=MO;UNTIL=20260928T180000Z"
     found = Series("2026-09-07T20:00", "2026-09-07T22:00", rule, ("2026-09-14",)).windows(HALL)
-    assert [local(start, "Europe/Brussels")[:10] for start, _ in found] == ["2026-09-07", "2026-09-21"]
+    assert [local(start, "Europe/Brussels")[:10] for start, _ in found] == ["2026-09-07", "2026-09-21", "2026-09-28"]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +83,9 @@ def test_an_exception_is_left_out_and_until_is_inclusive():
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=SECONDLY;COUNT=3"),
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=1"),
         Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=x"),
+        Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=２"),
+        Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=DAILY;BYSECOND=30;COUNT=2"),
+        Series("2026-09-07T20:00", "2026-09-07T22:00", "FREQ=WEEKLY;UNTIL=00010101T000000Z"),
         Series("2026-09-07T20:00+02:00", "2026-09-07T22:00", "FREQ=WEEKLY;COUNT=2"),
         Series("2026-09-07T20:00", "2026-09-07T20:00", "FREQ=WEEKLY;COUNT=2"),
     ],

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,11 @@ def test_windows_are_whole_minutes_that_go_forward():
     for start, end in ((WHEN, WHEN), (WHEN.replace(second=1), WHEN.replace(hour=15))):
         with pytest.raises(Refused, match="bad_request"):
             window(start, end)
+
+
+def test_a_time_the_clocks_go_over_keeps_its_length():
+    """Two times of one zone compare as the wall clock shows them: 02:15 comes before 03:00 also when it is 03:15."""
+    brussels = ZoneInfo("Europe/Brussels")
+    start, end = (datetime(2026, 3, 29, *clock, tzinfo=brussels) for clock in ((2, 15), (3, 0)))
+    begins, ends = window(start, end)
+    assert ends - begins == 45 * 60
