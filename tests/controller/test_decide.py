@@ -305,6 +305,9 @@ def test_duress_changes_nothing_but_the_mark():
     verdict = judge(rules)
     assert verdict.granted
     assert verdict.duress
+    assert not judge(installed(grant())).duress
+    assert not judge(installed(grant(qr=TEXT)), text=TEXT).duress
+    assert not alone().duress
 
 
 # ---- passes that stand alone: newer than the list, and every condition

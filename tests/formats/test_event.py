@@ -95,6 +95,20 @@ def test_size_comes_first():
         event.parse_event(b"\xff" * (LIMITS.event_bytes + 1))
     with pytest.raises(Refused, match="too_large"):
         event.parse_batch(b"\xff" * (LIMITS.batch_bytes + 1))
+    with pytest.raises(Refused, match="not_json"):
+        event.parse_event(b"\xff" * LIMITS.event_bytes)
+    with pytest.raises(Refused, match="not_json"):
+        event.parse_batch(b"\xff" * LIMITS.batch_bytes)
+
+
+@pytest.mark.parametrize(("first", "last", "fine"), [(1, 1, True), (1, 2, True), (2, 1, False)])
+def test_a_statement_is_over_one_record_or_more(first: int, last: int, fine: bool):
+    one = event.Statement(door="hall-1", log=LOG, first=first, prev=event.GENESIS, last=last, hash=event.GENESIS)
+    if fine:
+        assert event.parse_statement(canonical(one)) == one
+    else:
+        with pytest.raises(Refused, match="ends before it starts"):
+            event.parse_statement(canonical(one))
 
 
 def test_a_batch_keeps_each_event_as_its_exact_bytes():

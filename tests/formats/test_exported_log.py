@@ -47,7 +47,8 @@ def test_a_statement_comes_back():
         (record_line(DATA, None)[:-1].replace(b'"seq":7', b'"seq": 7'), "not_canonical"),
         (record_line(DATA, None)[:-1].replace(b'"seq":7', b'"seq":7,"seq":7'), "duplicate_member"),
         (record_line(DATA, OPENING)[:-1].replace(b"hall-1", b"h\\u0061ll-1"), "not_canonical"),
-        (b" " * (LINE_BYTES + 1), "too_large"),
+        (b"\xff" * (LINE_BYTES + 1), "too_large"),
+        (b"\xff" * LINE_BYTES, "not_json"),
         (b"\xff", "not_json"),
     ],
 )

@@ -104,6 +104,13 @@ def test_any_text_is_refused_or_the_one_spelling_of_a_pass(rest: str):
         assert qr_pass.parse(text).text() == text
 
 
+def test_the_first_and_the_last_of_what_fits():
+    last_minute = qr_pass.EPOCH_S + 60 * ((1 << 24) - 1)
+    for start, length, number in [(qr_pass.EPOCH_S, 0, 1), (last_minute, (1 << 16) - 1, (1 << 32) - 1)]:
+        read = qr_pass.parse(one(length, number, start=start).text())
+        assert (read.start_s, read.length_minutes, read.number) == (start, length, number)
+
+
 def test_other_systems_codes_are_not_ours():
     assert not any(map(qr_pass.is_ours, ["", "zs1:A", "ZS2:A", "ZSE1:AAAA", "https://example.org", " ZS1:"]))
 
