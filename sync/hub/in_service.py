@@ -99,17 +99,22 @@ def examined(session: Session, door: str, doctor: Doctor) -> None:
 
 def standing(session: Session, door: str) -> DoorService:
     """What is known of a door; a door nobody has asked about is not required to be commissioned."""
-    return session.get(DoorService, door) or DoorService(
-        door=door, required=False, passed=False, record={}, doctor={}, doctor_at=None, unit=None, at=None
-    )
+    return session.get(DoorService, door) or _unknown(door)
+
+
+def standings(session: Session, doors: Collection[str]) -> dict[str, DoorService]:
+    """The same for several doors, by id."""
+    known = {row.door: row for row in session.scalars(select(DoorService).where(DoorService.door.in_(doors)))}
+    return {door: known.get(door) or _unknown(door) for door in doors}
 
 
 def why_not(session: Session, door: Door) -> str | None:
     """Why a door is not in service; None: it is."""
-    return _why_not(standing(session, door.id), door)
+    return why_not_by(standing(session, door.id), door)
 
 
-def _why_not(known: DoorService, door: Door) -> str | None:
+def why_not_by(known: DoorService, door: Door) -> str | None:
+    """The same by what is known of the door."""
     if not known.required:
         return None
     if known.unit is None:
@@ -122,7 +127,13 @@ def _why_not(known: DoorService, door: Door) -> str | None:
 def out_of_service(session: Session, doors: Collection[str]) -> list[str]:
     """Those of these doors that are not in service."""
     query = select(Door, DoorService).join(DoorService, DoorService.door == Door.id).where(Door.id.in_(doors))
-    return [door.id for door, known in session.execute(query) if _why_not(known, door) is not None]
+    return [door.id for door, known in session.execute(query) if why_not_by(known, door) is not None]
+
+
+def _unknown(door: str) -> DoorService:
+    return DoorService(
+        door=door, required=False, passed=False, record={}, doctor={}, doctor_at=None, unit=None, at=None
+    )
 
 
 def _row(session: Session, door: str) -> DoorService:

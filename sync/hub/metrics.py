@@ -87,7 +87,7 @@ class Metrics:
 
 def _hub(session: Session, now: int) -> Iterable[str]:
     doors = session.scalars(select(Door).order_by(Door.id)).all()
-    states = {door.id: readiness.door_readiness(session, door, now) for door in doors}
+    states = {each.door: each for each in readiness.doors_readiness(session, doors, now)}
     ready = [(f'{{door="{name}"}}', float(state.ready)) for name, state in states.items()]
     yield from _family("zaalsleutel_door_ready", "gauge", "1 when every condition of the door holds", ready)
     failing = [

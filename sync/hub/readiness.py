@@ -5,7 +5,7 @@ A door is green when every condition holds; each has a name that stays. Nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,8 +113,21 @@ class Unheard:
 
 def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
     """Every condition of one door at `now` (UTC seconds)."""
-    current = session.get(DoorList, door.id)
-    version, published = (current.version, current.published_at) if current else (0, None)
+    return doors_readiness(session, [door], now)[0]
+
+
+def doors_readiness(session: Session, doors: Sequence[Door], now: int) -> list[DoorReadiness]:
+    """The same for several doors, in their order."""
+    names = [door.id for door in doors]
+    columns = select(DoorList.door, DoorList.version, DoorList.published_at).where(DoorList.door.in_(names))
+    lists = {name: (version, published) for name, version, published in session.execute(columns)}
+    known = in_service.standings(session, names)
+    return [_readiness(door, known[door.id], *lists.get(door.id, (0, None)), now) for door in doors]
+
+
+def _readiness(
+    door: Door, known: in_service.DoorService, version: int, published: int | None, now: int
+) -> DoorReadiness:
     silent = None if door.reported_at is None else now - door.reported_at
     held = version > 0 and door.reported_version >= version
     catching_up = published is not None and now - published <= BEHIND_S
@@ -123,8 +136,7 @@ def door_readiness(session: Session, door: Door, now: int) -> DoorReadiness:
     if door.reported_clock_ms is not None and door.reported_at is not None:
         offset = door.reported_clock_ms // 1000 - door.reported_at
     faults = door.reported_faults or []
-    known = in_service.standing(session, door.id)
-    why_not = in_service.why_not(session, door)
+    why_not = in_service.why_not_by(known, door)
     checks = (
         Check("enrolled", door.event_key is not None, "event key" if door.event_key else "no event key"),
         Check(
@@ -171,7 +183,7 @@ def room_status(session: Session, room: Room, now: int) -> RoomStatus:
     """A room and the doors on the way to it."""
     names = store.doors_to(session, [room.id])
     doors = {door.id: door for door in session.scalars(select(Door).where(Door.id.in_(names)))}
-    readiness = tuple(door_readiness(session, doors[name], now) for name in names)
+    readiness = tuple(doors_readiness(session, [doors[name] for name in names], now))
     space = store.with_rivals(session, [room.id])
     bookings = session.execute(
         select(GrantBooking.start, GrantBooking.until)

@@ -16,6 +16,7 @@ from sync.hub.credentials import Minter, forget_over
 from sync.hub.hub_events import HubEventType, tell
 from sync.hub.issuer import ISSUED_AHEAD_S, REFRESH_S
 from sync.hub.models import Delivery, Door, DoorList, ListRequest, Reservation, Room
+from sync.hub.readiness import DoorReadiness, Late
 from sync.hub.workbench import Workbench
 
 BEHIND_S = 60
@@ -55,13 +56,15 @@ class Upkeep:
         after a day, publish what is new, and publish again to doors that are behind."""
         if self._is_time("forget", FORGET_S, now):
             self.bench.run(now, _forget)
-        if self._is_time("watch", WATCH_S, now):
+        if self._is_time("watch", WATCH_S, now) and self.bench.look(lambda session: _anything_seen(session, now)):
             self.bench.run(now, lambda minter: _watch(minter.session, now))
         since = self._done_at.get("codes", now - AWAY_S)
         if self.bench.look(lambda session: _anything(session, now, since)):
             self.bench.run(now, lambda minter: _codes(minter, since))
         self._done_at["codes"] = now
-        self.bench.publish(self.bench.run(now, _refresh), now)
+        if self.bench.look(lambda session: _old(session, now)):
+            self.bench.run(now, lambda minter: minter.ask_for_lists(_old(minter.session, now)))
+        self.bench.publish(self.bench.look(lambda session: _behind(session, now)), now)
         if self._is_time("updates", UPDATES_S, now) and self.bench.look(lambda each: updates.any_due(each, now)):
             self.bench.run(now, lambda minter: updates.hand_over(minter.session, self.bench.say, now))
 
@@ -97,31 +100,52 @@ def _anything(session: Session, now: int, since: int) -> bool:
     return any(question() for question in questions)
 
 
-def _refresh(minter: Minter) -> list[str]:
-    """Ask for what is a day old; the doors that have to get their list again."""
-    session, now = minter.session, minter.now
+def _old(session: Session, now: int) -> list[str]:
+    """Doors whose list is a day old and not asked for yet."""
     asked = select(ListRequest.door)
     query = select(Door.id).outerjoin(DoorList, DoorList.door == Door.id).where(Door.id.not_in(asked))
     old = or_(DoorList.door.is_(None), DoorList.refresh_after <= now, DoorList.refresh_after > now + TOO_FRESH_S)
-    minter.ask_for_lists(session.scalars(query.where(old).limit(REFRESH_DOORS)))
+    return list(session.scalars(query.where(old).limit(REFRESH_DOORS)))
+
+
+def _behind(session: Session, now: int) -> list[str]:
+    """The doors that have to get their list again."""
     behind = select(DoorList.door).join(Door, Door.id == DoorList.door)
     unheard = (DoorList.version > Door.reported_version) & (DoorList.published_at <= now - BEHIND_S)
     return list(session.scalars(behind.where(or_(DoorList.published_at.is_(None), unheard))))
 
 
-def _watch(session: Session, now: int) -> None:
-    """Tell what changed about doors, and which reservations are late."""
-    for door in session.scalars(select(Door).order_by(Door.id)).all():
-        state = readiness.door_readiness(session, door, now)
-        if door.ready is not state.ready:
-            door.ready = state.ready
-            _tell_rooms(session, door.id, "door.ready" if state.ready else "door.not_ready", state.line, now)
+def _changed(session: Session, now: int) -> list[tuple[Door, DoorReadiness]]:
+    """Doors that became ready, or no longer are."""
+    doors = session.scalars(select(Door).order_by(Door.id)).all()
+    states = readiness.doors_readiness(session, doors, now)
+    return [(door, state) for door, state in zip(doors, states, strict=True) if door.ready is not state.ready]
+
+
+def _not_told(session: Session, now: int) -> list[tuple[Late, Reservation, Delivery]]:
+    """Reservations that are late, of which nobody was told."""
+    found = []
     for each in readiness.late(session, now):
         reservation = store.reservation_of(session, each.client, each.reservation)
         delivery = session.get_one(Delivery, (reservation.grant_id, each.door))
         if not delivery.stale:
-            delivery.stale = True
-            _tell_stale(session, reservation, each.door, now)
+            found.append((each, reservation, delivery))
+    return found
+
+
+def _anything_seen(session: Session, now: int) -> bool:
+    """Whether `_watch` has anything to tell: it would take the writers' lock."""
+    return bool(_changed(session, now) or _not_told(session, now))
+
+
+def _watch(session: Session, now: int) -> None:
+    """Tell what changed about doors, and which reservations are late."""
+    for door, state in _changed(session, now):
+        door.ready = state.ready
+        _tell_rooms(session, door.id, "door.ready" if state.ready else "door.not_ready", state.line, now)
+    for each, reservation, delivery in _not_told(session, now):
+        delivery.stale = True
+        _tell_stale(session, reservation, each.door, now)
 
 
 def _tell_rooms(session: Session, door: str, kind: HubEventType, line: str, now: int) -> None:
