@@ -188,7 +188,7 @@ def verdict_follows_list(world: World, door: SimulatedDoor, now: Now, draft: Dra
     code_list = core.installed.list
     grant = core.installed.grants.get(draft.grant)
     if grant is None:
-        shown = world.passes.get(draft.grant)
+        shown = world.hub.passes.get(draft.grant)
         if shown is None or draft.credential != "pass":
             return f"{draft.grant} is in no list and on no pass"
         if shown.number <= code_list.version or now.utc_s >= code_list.valid_until or not shown.may_stand_alone:

@@ -24,7 +24,8 @@ SURE_AHEAD_S = 20 * 86_400  # what starts sooner is in the list, whatever the ho
 def booked_is_listed(world: World, made: CodeList) -> str | None:
     """A list says what is booked: every live reservation opens its doors for all of its time and never beyond its
     margins, nobody else is in it, no PIN is one slip from another, and no two renters have a room at once."""
-    booked = {each.grant: each for each in world.hub.store.reservations.values() if _leads_to(world, each, made.door)}
+    lately = [each for each in world.hub.store.reservations.values() if each.times[-1][1] > made.issued - 2 * DAY_S]
+    booked = {each.grant: each for each in lately if _leads_to(world, each, made.door)}
     live = {grant: each for grant, each in booked.items() if each.state in {"active", "suspended"}}
     listed = {grant.id: grant for grant in made.grants}
     if unbooked := listed.keys() - live.keys():

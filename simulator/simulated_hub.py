@@ -21,7 +21,16 @@ from simulator.hub_store import HubDoor, HubStore, Reservation
 from simulator.simulated_ceremony import Ceremony, Named
 from sync.hub.codes import draw_pin
 from sync.hub.collector import Append, Fork, Gap, next_receipt_number, place, read_batch
-from sync.hub.issuer import DoorRecord, GrantRecord, GrantState, build_list, content_hash, needs_refresh, next_number
+from sync.hub.issuer import (
+    HORIZON_BACK_S,
+    DoorRecord,
+    GrantRecord,
+    GrantState,
+    build_list,
+    content_hash,
+    needs_refresh,
+    next_number,
+)
 from sync.hub.windows import Booking, RoomWays, openings
 from sync.topics import split, topic
 
@@ -53,6 +62,7 @@ class SimulatedHub:
         self.well_since_ms = 0  # when it last came back, or went on from a backup
         self.group_keys: dict[str, bytes] = {}
         self.pins: set[bytes] = set()  # every PIN there ever was, for those who look where one should not be
+        self.passes: dict[str, qr_pass.QrPass] = {}  # every pass there ever was, by grant
         self._publish = publish
         self._now_ms = now_ms
         self._chance = chance
@@ -126,7 +136,7 @@ class SimulatedHub:
         credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
         made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, duress, **more)  # type: ignore[arg-type]
         self._check_overlap(made, made.times)
-        made.qr = self._make_pass(made, credential)
+        made.qr = self.passes[made.grant] = self._make_pass(made, credential)
         self.store.reservations[ref] = made
         self._renew(self._doors_of(room))
         return made
@@ -283,7 +293,9 @@ class SimulatedHub:
         return seal(code_list.dump(made), code_list.TYP, self._list_key)
 
     def _build(self, door: HubDoor, number: int) -> CodeList:
-        reservations = self.store.reservations.values()
+        # What is long over is in no list; a world of a year has a thousand of those.
+        over_s = self.now_s - 2 * HORIZON_BACK_S
+        reservations = [each for each in self.store.reservations.values() if each.times[-1][1] > over_s]
         live = [each for each in reservations if each.state in {"active", "suspended"}]
         booked = [Booking(each.grant, each.room, *time, each.kind == "renter") for each in live for time in each.times]
         # What is cancelled is said to be so, and the issuer leaves it out.

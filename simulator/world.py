@@ -26,7 +26,6 @@ from controller.formats.code_list import PinKdf, Policy
 from controller.formats.encoding import b64, canonical
 from controller.formats.event import Event, parse_batch, parse_event
 from controller.formats.jwk import SigningKey, load_private
-from controller.formats.qr_pass import QrPass
 from simulator import invariants, list_invariants
 from simulator.cheap_crypto import cheap_crypto
 from simulator.hub_store import HubDoor
@@ -101,7 +100,6 @@ class World:
         self.now_ms = START_MS
         self.doors: dict[str, SimulatedDoor] = {}
         self.seen: dict[str, Seen] = {}
-        self.passes: dict[str, QrPass] = {}
         self.published: dict[str, set[str]] = defaultdict(set)  # hashes of the lists the hub made, by door
         self.margin_s = MARGIN_S
         self._watch: Watch = watch or Nobody()
@@ -250,9 +248,6 @@ class World:
             made = code_list.parse(payload)
             self.published[made.door].add(code_list.payload_hash(payload))
             self._must("booked_is_listed", list_invariants.booked_is_listed(self, made))
-            for reservation in self.hub.store.reservations.values():
-                if reservation.qr is not None:
-                    self.passes.setdefault(f"p-{reservation.qr.credential}", reservation.qr)
 
     def _on_wire(self, topic: str, payload: bytes) -> None:
         self._must("no_pin_in", invariants.no_pin_in(self.hub.pins, payload))
