@@ -139,7 +139,8 @@ class Upkeep:
         try:
             if now.trusted and self._is_due("prune", now.mono_ms, PRUNE_EVERY_MS):
                 self._unit.log.prune(now.utc_s)
-                self._began_again(self._unit.log.drop_unsent(now.utc_s, now.utc_ms, now.clock), now)
+                # By the floor: nobody who forges NTP makes a door throw away what no hub has seen.
+                self._began_again(self._unit.log.drop_unsent(now.floor_s, now.utc_ms, now.clock), now)
             self._unit.log.checkpoint()
         except StorageFault:
             self._feed(FaultChanged("log_degraded", True))

@@ -76,9 +76,13 @@ class _WatchedLog(EventLog):
     card: SimulatedDisk
 
     def start_over(self, receipt: Receipt, at_ms: int, clock: ClockState) -> list[Event]:
-        events = super().start_over(receipt, at_ms, clock)
-        self.card.appended(events, [None] * len(events), self)
-        return events
+        return self._seen(super().start_over(receipt, at_ms, clock))
+
+    def drop_unsent(self, now_s: int, at_ms: int, clock: ClockState) -> list[Event]:
+        return self._seen(super().drop_unsent(now_s, at_ms, clock))
+
+    def go_on_in_memory(self, kept: Mapping[str, object], at_ms: int, clock: ClockState) -> list[Event]:
+        return self._seen(super().go_on_in_memory(kept, at_ms, clock))
 
     def append(
         self, drafts: Iterable[Draft], kept: Mapping[str, object], at_ms: int, clock: ClockState, *, may_hold: bool
@@ -89,6 +93,12 @@ class _WatchedLog(EventLog):
         for draft in drafts:
             if draft.kind in {"granted", "refused"} and draft.grant is not None and "count" not in draft.detail:
                 self.card.decided(draft)
+        return events
+
+    def _seen(self, events: list[Event]) -> list[Event]:
+        """The log goes on under another id, with these records first."""
+        if events:
+            self.card.appended(events, [None] * len(events), self)
         return events
 
 
