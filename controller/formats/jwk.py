@@ -24,6 +24,12 @@ SIGNATURE_BYTES = 64
 SECRET_BYTES = 32
 FILE_BYTES = 4 << 10
 
+# The eight points of Ed25519 whose multiples come round at once, by y: anybody can sign for one of them as a key. And
+# from P on, y is a second spelling of a point, so one key would have two thumbprints.
+ED25519_P = 2**255 - 19
+_ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+ED25519_WEAK_Y = frozenset({0, 1, ED25519_P - 1, _ORDER_8_Y, ED25519_P - _ORDER_8_Y})
+
 
 class VerifyKey(msgspec.Struct, frozen=True):
     """A public key. `thumbprint` is the `kid` of everything it verifies."""
@@ -159,13 +165,21 @@ def _read(data: bytes, where: str) -> dict[str, Any]:
 def _public_from(jwk: dict[str, Any], where: str) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
     kind = (jwk.get("kty"), jwk.get("crv"))
     if kind == ("OKP", "Ed25519"):
-        return ed25519.Ed25519PublicKey.from_public_bytes(unb64(jwk["x"], f"{where}.x"))
+        point = unb64(jwk["x"], f"{where}.x")
+        _check_ed25519(point, f"{where}.x")
+        return ed25519.Ed25519PublicKey.from_public_bytes(point)
     if kind == ("EC", "P-256"):
         x, y = unb64(jwk["x"], f"{where}.x"), unb64(jwk["y"], f"{where}.y")
         if len(x) != 32 or len(y) != 32:
             raise Refused("bad_key", where, "a P-256 coordinate has 32 bytes")
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1()).public_key()
     raise Refused("bad_key", where, "only OKP/Ed25519 and EC/P-256 keys are known")
+
+
+def _check_ed25519(point: bytes, where: str) -> None:
+    y = int.from_bytes(point, "little") & ((1 << 255) - 1)  # the highest bit is the sign of x
+    if y in ED25519_WEAK_Y or y >= ED25519_P:
+        raise Refused("bad_key", where, "a point for which anybody can sign, or not its only spelling")
 
 
 def _verify_key(public: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey) -> VerifyKey:

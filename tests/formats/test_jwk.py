@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from joserfc.jwk import ECKey, OKPKey
 
 from controller.formats import jwk
@@ -149,3 +150,23 @@ def test_a_fitting_alg_is_welcome(alg: jwk.Alg, named: str):
 def test_bad_key_files_are_refused(data: bytes):
     with pytest.raises(Refused):
         jwk.read_public(data)
+
+
+def ed25519_point(y: int) -> dict[str, str]:
+    return {"kty": "OKP", "crv": "Ed25519", "x": b64(y.to_bytes(32, "little"))}
+
+
+@pytest.mark.parametrize("y", sorted(jwk.ED25519_WEAK_Y))
+def test_a_point_for_which_anybody_can_sign_is_no_key(y: int):
+    point = ed25519.Ed25519PublicKey.from_public_bytes(y.to_bytes(32, "little"))
+    forged = (1).to_bytes(32, "little") + bytes(32)  # R the neutral point, S zero: no key needed
+    assert any(jwk.VerifyKey("Ed25519", "", point).verifies(forged, b"%d" % trial) for trial in range(200))
+    for sign in (0, 1 << 255):
+        with pytest.raises(Refused, match="bad_key"):
+            jwk.load_public(ed25519_point(y | sign))
+
+
+@pytest.mark.parametrize("y", [jwk.ED25519_P + 3, 2**255 - 1])
+def test_a_point_has_one_spelling(y: int):
+    with pytest.raises(Refused, match="bad_key"):
+        jwk.load_public(ed25519_point(y))
