@@ -94,17 +94,16 @@ class Installed:
         self._pins = {pin.verifier: (grant, pin) for grant in code_list.grants for pin in grant.pins}
         self._qrs = {qr.hash: (grant, qr) for grant in code_list.grants for qr in grant.qrs}
 
-    def find(self, presented: PinPresented | QrPresented, now_s: int) -> _Found | None:
-        """Whose credential this is. Raises Refused `malformed` for a text that claims to be a pass and is none."""
-        if isinstance(presented, PinPresented):
-            pin_hit = self._pins.get(presented.verifier)
+    def find(self, shown: PinPresented | qr_pass.QrPass, now_s: int) -> _Found | None:
+        """Whose credential this is."""
+        if isinstance(shown, PinPresented):
+            pin_hit = self._pins.get(shown.verifier)
             return _Found(pin_hit[0], pin_hit[1].credential, "pin", pin_hit[1].duress) if pin_hit else None
-        token = qr_pass.parse(presented.text)
-        qr_hit = self._qrs.get(token.list_hash)
+        qr_hit = self._qrs.get(shown.list_hash)
         if qr_hit:
             return _Found(qr_hit[0], qr_hit[1].credential, "qr")
-        if self._stands_alone(token, now_s):
-            return _Found(_grant_of(token), token.credential, "pass")
+        if self._stands_alone(shown, now_s):
+            return _Found(_grant_of(shown), shown.credential, "pass")
         return None
 
     def _stands_alone(self, token: qr_pass.QrPass, now_s: int) -> bool:
@@ -137,18 +136,21 @@ def decide(
     uses: Mapping[str, int] | None = None,
 ) -> Verdict:
     """The verdict on a presented credential. `uses` counts entries by grant id."""
-    via: CredentialKind = "pin"
-    if isinstance(presented, QrPresented):
+    via: CredentialKind
+    shown: PinPresented | qr_pass.QrPass
+    if isinstance(presented, PinPresented):
+        via, shown = "pin", presented
+    else:
         via, text = "qr", presented.text
         if not qr_pass.is_ours(text) or len(text.encode("utf-8", "replace")) > LIMITS.qr_text_bytes:
             return Verdict(Reason.FOREIGN, via=via)
         try:
-            qr_pass.parse(text)
+            shown = qr_pass.parse(text)
         except Refused:
             return Verdict(Reason.MALFORMED, via=via)
     if installed is None:
         return Verdict(Reason.LIST_MISSING, via=via)
-    found = installed.find(presented, moment.now_s)
+    found = installed.find(shown, moment.now_s)
     if found is None:
         return Verdict(Reason.UNKNOWN_CODE, via=via)
     grant = found.grant

@@ -50,6 +50,7 @@ from controller.door_events import (
     TrustTaken,
 )
 from controller.draft import Draft
+from controller.formats import qr_pass
 from controller.formats.code_list import Policy
 from controller.formats.command import Command
 from controller.formats.errors import Refused
@@ -386,7 +387,8 @@ class Door:
         found = None
         if self.installed is not None and presented is not None:
             with suppress(Refused):  # a text that is no pass
-                found = self.installed.find(presented, now.utc_s)
+                shown = qr_pass.parse(presented.text) if isinstance(presented, QrPresented) else presented
+                found = self.installed.find(shown, now.utc_s)
         effects: list[Effect] = []
         if found is not None and found.grant.id in self.memory.inside:
             draft = drafts.signed_out(found.grant.id, found.credential, found.via)
