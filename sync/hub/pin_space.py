@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Window
@@ -32,6 +33,28 @@ GRANT_BYTES, WINDOW_BYTES, CODE_BYTES = 160, 26, 90
 
 APART_S = 3 * 86_400
 """Booked times closer together than this are looked at together."""
+
+# Put together once (see store.py).
+LIMITS_OF_DOORS: Final = (
+    select(Door.id, DoorGroup.policy, DoorGroup.pin_set, PinSet.live, func.length(DoorList.envelope))
+    .join(DoorGroup, DoorGroup.id == Door.door_group)
+    .join(PinSet, PinSet.id == DoorGroup.pin_set)
+    .outerjoin(DoorList, DoorList.door == Door.id)
+    .where(Door.id.in_(bindparam("doors", expanding=True)))
+    .order_by(Door.id)
+)
+GRANTS_BOOKED: Final = (
+    select(func.count(GrantBooking.grant_id.distinct()))
+    .join(Grant, Grant.id == GrantBooking.grant_id)
+    .where(GrantBooking.room.in_(bindparam("rooms", expanding=True)), Grant.state.in_(TRAVELLING))
+    .where(GrantBooking.until > bindparam("after"), GrantBooking.start < bindparam("before"))
+)
+LIVING_PINS: Final = (
+    select(Credential.grant_id, func.count())
+    .where(Credential.grant_id.in_(bindparam("grants", expanding=True)), Credential.pin_set == bindparam("pin_set"))
+    .where(Credential.sealed.is_not(None), or_(Credential.ends_at.is_(None), Credential.ends_at > bindparam("now")))
+    .group_by(Credential.grant_id)
+)
 
 
 @dataclass(frozen=True)
@@ -63,15 +86,7 @@ def check_room_left(session: Session, grant: Grant, doors: Collection[str], now:
     booked = sorted((each.start, each.until) for each in grant.bookings if each.until > now)
     if not booked:
         return
-    query = (
-        select(Door.id, DoorGroup.policy, DoorGroup.pin_set, PinSet.live, func.length(DoorList.envelope))
-        .join(DoorGroup, DoorGroup.id == Door.door_group)
-        .join(PinSet, PinSet.id == DoorGroup.pin_set)
-        .outerjoin(DoorList, DoorList.door == Door.id)
-        .where(Door.id.in_(doors))
-        .order_by(Door.id)
-    )
-    for door, policy, pin_set, most, size in session.execute(query).all():
+    for door, policy, pin_set, most, size in session.execute(LIMITS_OF_DOORS, {"doors": list(doors)}).all():
         rooms = store.rooms_behind(session, door)
         _check_size(grant, door, size or 0)
         _check_count(session, door, rooms, booked)
@@ -118,10 +133,8 @@ def _check_count(session: Session, door: str, rooms: list[str], booked: list[Win
     """Grants that one list has to hold together: all within a horizon of the start of one of the own windows."""
 
     def near(start: int, until: int) -> int:
-        query = select(func.count(GrantBooking.grant_id.distinct())).join(Grant, Grant.id == GrantBooking.grant_id)
-        query = query.where(GrantBooking.room.in_(rooms), Grant.state.in_(TRAVELLING))
-        within = (GrantBooking.until > start - HORIZON_BACK_S, GrantBooking.start < until + HORIZON_AHEAD_S)
-        return session.scalar(query.where(*within)) or 0
+        within = {"after": start - HORIZON_BACK_S, "before": until + HORIZON_AHEAD_S}
+        return session.scalar(GRANTS_BOOKED, {"rooms": rooms, **within}) or 0
 
     if near(booked[0][0], booked[-1][0]) <= GRANTS_FULL:
         return
@@ -131,10 +144,5 @@ def _check_count(session: Session, door: str, rooms: list[str], booked: list[Win
 
 def _pins(session: Session, grants: Collection[str], pin_set: str, now: int) -> dict[str, int]:
     """How many living PINs each grant has in a PIN set."""
-    query = (
-        select(Credential.grant_id, func.count())
-        .where(Credential.grant_id.in_(grants), Credential.pin_set == pin_set, Credential.sealed.is_not(None))
-        .where(or_(Credential.ends_at.is_(None), Credential.ends_at > now))
-        .group_by(Credential.grant_id)
-    )
-    return {row[0]: row[1] for row in session.execute(query)}
+    living = session.execute(LIVING_PINS, {"grants": list(grants), "pin_set": pin_set, "now": now})
+    return {row[0]: row[1] for row in living}
