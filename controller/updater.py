@@ -45,9 +45,11 @@ PENDING = "pending"
 BELOW = """\
 trap 'rm -f /var/tmp/zaalsleutel.deb' EXIT
 cat >/var/tmp/zaalsleutel.deb
-ZAALSLEUTEL_RESTARTS=yes dpkg --install /var/tmp/zaalsleutel.deb
+export ZAALSLEUTEL_RESTARTS=yes ZAALSLEUTEL_RUNNING=/nonexistent SYSTEMD_OFFLINE=1
+dpkg --install /var/tmp/zaalsleutel.deb
 """
-"""Run in the root below, which sees no partition but its own: the package comes through standard input."""
+"""Run in the root below, which sees no partition but its own: the package comes through standard input. It sees the
+services that run above it all the same, through /run; they are none of its business."""
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
