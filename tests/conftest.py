@@ -7,6 +7,8 @@ import pytest
 hypothesis.settings.register_profile("zaalsleutel", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("zaalsleutel")
 
+NAME_CHARS = 100
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much of a campaign to run; the defaults are for every day."""
@@ -29,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _is_story(item):
             item.add_marker(pytest.mark.xdist_group("stories"))
     items.sort(key=_is_story, reverse=True)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Every worker has to find the same names: what random keys signed would have another one in each. Words that
+    people chose are shorter."""
+    return argname if isinstance(val, bytes | str) and len(val) > NAME_CHARS else None
 
 
 def _is_story(item: pytest.Item) -> bool:
