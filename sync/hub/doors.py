@@ -20,6 +20,9 @@ from sync.hub.models import Door, DoorList
 from sync.hub.town import Town
 from sync.hub.workbench import Workbench
 
+OVERTAKEN_S = 10
+"""Reports of one door this near to each other may be taken in the wrong order."""
+
 AHEAD_S = 30 * 86_400
 """A reported number further ahead of the time than this is refused: one door could run the sequence to its end."""
 
@@ -161,7 +164,17 @@ class DoorDesk:
         return self.bench.look(look)
 
 
+def _overtaken(door: Door, report: StateReport, at: int) -> bool:
+    """Whether a door has said something newer a moment ago: hub processes share its messages, and the quicker one may
+    have had the later. (Not if its clock went back in between by more than messages are late.)"""
+    if door.reported_at is None or door.reported_clock_ms is None or at - door.reported_at > OVERTAKEN_S:
+        return False
+    return 0 < door.reported_clock_ms - report.at < OVERTAKEN_S * 1000
+
+
 def _take_in(session: Session, door: Door, report: StateReport, at: int) -> None:
+    if _overtaken(door, report, at):
+        return
     door.reported_at, door.reported_version = at, report.list_version
     door.reported_hash = report.list_hash
     door.reported_clock, door.reported_clock_ms = report.clock, report.at

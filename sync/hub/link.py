@@ -22,11 +22,9 @@ import queue
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,7 +32,7 @@ from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_envelope, seal
 from controller.formats.errors import Refused
-from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Event, Receipt
+from controller.formats.event import BATCH_TYP, RECEIPT_TYP, Receipt
 from controller.formats.jwe import encrypt
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
@@ -46,6 +44,7 @@ from sync.hub.database import Sessions
 from sync.hub.door_readers import DoorReaders
 from sync.hub.forged_passes import passes_in
 from sync.hub.link_keys import LinkKeys
+from sync.hub.link_ports import LinkService, LinkSettings
 from sync.hub.log_store import LogStore
 from sync.hub.mqtt import Client, Message, Reason, connect_properties, new_client, tls_of
 from sync.hub.trust_shelf import TRUST, TrustShelf
@@ -66,55 +65,6 @@ SECRET = {"list": LIST_TYP}
 
 
 log = logging.getLogger(__name__)
-
-
-class BrokerAddress(Protocol):
-    """Where the broker listens."""
-
-    @property
-    def host(self) -> str: ...
-
-    @property
-    def port(self) -> int: ...
-
-
-class LinkFolders(Protocol):
-    """`tls` holds `ca.pem`, `hub.pem` and `hub.key`; `keys` the trust documents."""
-
-    @property
-    def keys(self) -> Path: ...
-
-    @property
-    def tls(self) -> Path: ...
-
-
-class LinkSettings(Protocol):
-    """What the link needs of the hub's settings."""
-
-    @property
-    def mqtt(self) -> BrokerAddress: ...
-
-    @property
-    def folders(self) -> LinkFolders: ...
-
-
-class LinkService(Protocol):
-    """What the link needs of the hub's service. Times are whole UTC seconds."""
-
-    def event_key(self, door_id: str, /) -> VerifyKey | None:
-        """The key the door signs with; None for a door that is unknown or not enrolled."""
-
-    def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
-        """State reports whose signatures held; gives back what was refused of them."""
-
-    def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
-        """Passes that opened by themselves; gives back the ones that were never issued."""
-
-    def commissioned(self, door_id: str, events: Sequence[Event], now: int, /) -> None:
-        """What the door's log says about its being brought into service."""
-
-    def due(self, now: int, /) -> None:
-        """Do what time has made due."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +107,7 @@ class HubLink:
         self._held: dict[str, int] = {}
         self._clock = clock
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._again: list[_Arrived] = []
         self._session = 0
         self._stopping = threading.Event()
         self._worker = threading.Thread(target=self._work, name="hub-link")
@@ -265,14 +216,32 @@ class HubLink:
             self._handle(messages)
         except SQLAlchemyError:
             # Nothing was acknowledged and nothing receipted. Kept here, because what stays unacknowledged fills the
-            # broker's window, and a full one would leave the hub deaf when the database is back.
+            # broker's window, and a full one would leave the hub deaf when the database is back. Before whatever came
+            # since: an older state taken after a newer one would say that a list is not there which is.
             log.exception("the database failed, trying again")
-            for message in messages:
-                self._arrived.put(message)
+            self._again += messages
             self._stopping.wait(DUE_S)
         except Exception:
             # A bug must not end this thread and leave a hub that looks alive and hears nobody.
-            log.exception("a turn failed; its doors will send again")
+            log.exception("a turn failed")
+            self._one_by_one(messages)
+
+    def _one_by_one(self, messages: list[_Arrived]) -> None:
+        """So that a message which cannot be handled costs nobody else's: a state that is lost comes again after a
+        minute only. That one itself is done with, for it would fail for ever and fill the window."""
+        if len(messages) == 1:
+            self._acknowledge(messages)
+            return
+        for place, message in enumerate(messages):
+            self._attempt([message])
+            if self._again:
+                self._again += messages[place + 1 :]
+                return
+
+    def _acknowledge(self, messages: list[_Arrived]) -> None:
+        for message in messages:
+            if message.session == self._session:
+                self._client.ack(message.packet, 1)
 
     def _attempt_due(self) -> None:
         now = int(self._clock())
@@ -284,10 +253,11 @@ class HubLink:
                 log.exception("what was due failed; it stays due")
 
     def _take(self, wait_s: float) -> list[_Arrived]:
-        """What has arrived, waiting at most `wait_s` for the first message."""
-        messages: list[_Arrived] = []
+        """What is to be tried again and what has arrived, waiting at most `wait_s` for the first message."""
+        messages, self._again = self._again, []
         try:
-            messages.append(self._arrived.get(timeout=wait_s))
+            if not messages:
+                messages.append(self._arrived.get(timeout=wait_s))
             while len(messages) < RECEIVE_MAXIMUM:
                 messages.append(self._arrived.get_nowait())
         except queue.Empty:
@@ -312,9 +282,7 @@ class HubLink:
         for not_taken in self._service.doors_reported(reports, int(self._clock())) if reports else ():
             log.warning("a state refused: %s", not_taken)
         self._store_and_receipt(batches)
-        for message in messages:
-            if message.session == self._session:
-                self._client.ack(message.packet, 1)
+        self._acknowledge(messages)
 
     def _read_batch(self, message: _Arrived) -> ReadBatch:
         door_key = self._door_key(message.door)

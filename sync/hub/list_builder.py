@@ -26,7 +26,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from controller.formats import pin
@@ -211,7 +210,8 @@ class BuilderThread:
             self._wanted.clear()
             try:
                 self._builder.build(int(self._clock()))
-            except (SQLAlchemyError, Refused):
+            except Exception:
+                # Whatever it is must not end this thread and leave a hub that answers and reaches no door.
                 log.exception("a list could not be made; it stays asked for")
                 self._stopping.wait(LOOK_EVERY_S)
 
