@@ -62,6 +62,7 @@ class Storing:
             cast(Table, row.__table__): [] for row in (RecordRow, OpeningRow, MovedRow, RefusalRow, StatementRow)
         }
         self._hashes: dict[tuple[str, str, int], str] = {}
+        self._numbers: dict[str, ReceiptNumberRow] = {}
         self._left: set[tuple[str, str]] | None = None
 
     def store(self, batches: Sequence[ReadBatch]) -> list[Answer]:
@@ -176,7 +177,10 @@ class Storing:
     # --- rows ---
 
     def _receipt(self, end: EndRow) -> Receipt:
-        numbers = receipt_number(self._session, end.door)
+        # Locked once: each batch has a receipt, and asking again would write the last one's number first.
+        if end.door not in self._numbers:
+            self._numbers[end.door] = receipt_number(self._session, end.door)
+        numbers = self._numbers[end.door]
         numbers.last = next_receipt_number(numbers.last, numbers.reported, self._now_s)
         return Receipt(door=end.door, log=end.log, seq=end.seq, hash=end.hash, number=numbers.last, issued=self._now_s)
 
