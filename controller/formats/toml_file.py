@@ -16,3 +16,5 @@ def parse_toml(content: bytes, code: str, where: str) -> dict[str, Any]:
         raise Refused(code, where, "cannot be read: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise Refused(code, where, f"not TOML: {error}") from None
+    except RecursionError:
+        raise Refused(code, where, "not TOML that anybody would write: nested too deep") from None

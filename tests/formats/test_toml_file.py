@@ -24,3 +24,8 @@ def test_what_is_no_toml(content: bytes, text: str):
     with pytest.raises(Refused, match=text) as refused:
         parse_toml(content, "bad_config", "door.toml")
     assert (refused.value.code, refused.value.where) == ("bad_config", "door.toml")
+
+
+def test_what_is_nested_too_deep_is_refused():
+    with pytest.raises(Refused, match=r"unit\.toml: .*too deep"):
+        parse_toml(b"a=" + b"[" * 5_000, "bad_config", "unit.toml")
