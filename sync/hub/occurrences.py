@@ -36,6 +36,7 @@ MAX_LONG_WINDOWS = 750
 """Windows of a long-term reservation: every day of 24 months."""
 
 LONGEST_MONTHS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1))
+_UNTIL_DAY = re.compile(r"UNTIL=[0-9]{8}(?=;|$)")
 _UNTIL_UTC = re.compile(r"UNTIL=([0-9]{8}T[0-9]{6})Z")
 FREQUENCIES = ("FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY")
 
@@ -88,6 +89,7 @@ class Series:
             parts = dict(part.split("=", 1) for part in rule.split(";"))
             if not names_a_day(_numbers(parts.get("BYMONTH")), _numbers(parts.get("BYMONTHDAY"))):
                 raise Refused("bad_request", "series.rrule", "names no day that there is")
+            rule = _UNTIL_DAY.sub(r"\g<0>T235959", rule)  # a day is meant with its evening
             repeated = rrulestr(_UNTIL_UTC.sub(lambda until: _local_until(until[1], zone), rule), dtstart=start)
             found = list(itertools.islice(repeated, MAX_WINDOWS + len(self.exdates) + 1))
         except (ValueError, TypeError, OverflowError):

@@ -58,13 +58,13 @@ def test_booked_time_that_the_clocks_go_over_keeps_its_length(start, end):
     assert ends - begins == 60 * (minutes[1] - minutes[0])
 
 
-@pytest.mark.parametrize(("until", "evenings"), [("180000Z", 4), ("175959Z", 3), ("200000", 4), ("195959", 3)])
+@pytest.mark.parametrize(("until", "evenings"), [("180000Z", 4), ("175959Z", 3), ("200000", 4), ("195959", 3), ("", 4)])
 @pytest.mark.parametrize("first", ["2026-01-05", "2026-07-06"])
-def test_until_is_inclusive_and_an_instant_where_it_says_so(until, evenings, first):
+def test_until_is_inclusive_an_instant_where_it_says_so_and_a_whole_day_without_a_time(until, evenings, first):
     day = datetime.fromisoformat(first)
     if day.month == 1 and until.endswith("Z"):
         until = f"{int(until[:6]) + 10_000}Z"  # Brussels is an hour ahead in winter, two in summer
-    rule = f"FREQ=WEEKLY;UNTIL={day + timedelta(days=21):%Y%m%d}T{until}"
+    rule = f"FREQ=WEEKLY;UNTIL={day + timedelta(days=21):%Y%m%d}{until and 'T' + until}"
     assert len(Series(f"{first}T20:00", f"{first}T22:00", rule).windows(HALL)) == evenings
 
 
