@@ -21,8 +21,9 @@ Towards the broker the link is in one of three states:
     CONNECTED   Received, FromController     CONNECTED   ToController what came down, Publish what goes up
 
 What the hub retains (trust, list, receipt) is kept, the last of each, and given to the controller once per connection
-of the controller: also when it comes back later. What is not retained (ask, command) is talk with a controller that is
-there; without one it is dropped, because an old command must not wait for anybody.
+of the controller: also when it comes back later, and once more when the hub repeats it after a minute. What is not
+retained (ask, command) is talk with a controller that is there; without one it is dropped, because an old command must
+not wait for anybody.
 
 A batch is "in flight" from the moment the controller handed it over until it hands over the next one: the controller
 alone can verify a receipt. The broker's acknowledgement proves nothing, so the batch is published again after every
@@ -50,6 +51,9 @@ STABLE_S = 30.0
 CONNECT_TIMEOUT_S = 20.0
 RESEND_S = 30.0
 RESEND_JITTER_S = 10.0
+# The hub repeats what a door does not seem to have taken: its disk was full, say. What comes sooner after the last time
+# is the broker's own repeating, which must not become work for the controller.
+REPEATED_S = 50.0
 
 Kind = Literal["trust", "list", "receipt", "ask", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -196,7 +200,7 @@ class Link:
         self._up_state: bytes | None = None
         self._batch: bytes | None = None
         self._kept: dict[Kind, Deliver] = {}
-        self._delivered: dict[Kind, Deliver] = {}
+        self._delivered: dict[Kind, tuple[Deliver, float]] = {}  # and when
 
     def handle(self, event: Event, now_s: float, roll: float) -> list[Effect]:
         """What to do about `event`. Raises Refused `wrong_door` when the controller turns out to be another door's."""
@@ -213,9 +217,9 @@ class Link:
             case Disconnected():
                 return self._disconnected(now_s, roll)
             case Received(name, payload):
-                return self._received(name, payload)
+                return self._received(name, payload, now_s)
             case ControllerHere():
-                return self._controller_here()
+                return self._controller_here(now_s)
             case ControllerGone():
                 self._controller = False
                 self._delivered.clear()
@@ -302,7 +306,7 @@ class Link:
 
     # --- down ---
 
-    def _received(self, name: str, payload: bytes) -> list[Effect]:
+    def _received(self, name: str, payload: bytes, now_s: float) -> list[Effect]:
         door_and_leaf = split(name)
         if door_and_leaf == (self._door, UPDATE):
             return [Offered(payload)]
@@ -317,20 +321,24 @@ class Link:
         if kind == "trust" and deliver != self._kept.get(kind):
             # A list that came before the document that names its key was refused, and may be good now.
             self._delivered.pop("list", None)
+        _, delivered_s = self._delivered.get(kind, (None, now_s))
+        if now_s - delivered_s >= REPEATED_S:
+            del self._delivered[kind]
         self._kept[kind] = deliver
-        return self._deliver_kept()
+        return self._deliver_kept(now_s)
 
-    def _deliver_kept(self) -> list[Effect]:
+    def _deliver_kept(self, now_s: float) -> list[Effect]:
         """What this conversation has not had yet, in the order in which the controller can use it: keys first."""
         if not self._controller:
             return []
-        new = [kept for kind in KINDS if (kept := self._kept.get(kind)) and kept != self._delivered.get(kind)]
-        self._delivered.update({kept.kind: kept for kept in new})
+        done = {kind: deliver for kind, (deliver, _) in self._delivered.items()}
+        new = [kept for kind in KINDS if (kept := self._kept.get(kind)) and kept != done.get(kind)]
+        self._delivered.update({kept.kind: (kept, now_s) for kept in new})
         return [ToController(kept) for kept in new]
 
-    def _controller_here(self) -> list[Effect]:
+    def _controller_here(self, now_s: float) -> list[Effect]:
         self._controller = True
-        return [*self._say_link(), *self._deliver_kept()]
+        return [*self._say_link(), *self._deliver_kept(now_s)]
 
     def _say_link(self) -> list[Effect]:
         return [ToController(LinkIs(up=self.state is LinkState.CONNECTED))] if self._controller else []

@@ -139,6 +139,15 @@ def test_what_is_retained_reaches_each_controller_connection_once():
     assert said(again) == [LinkIs(up=True), Deliver(kind="list", body="list 2")]
 
 
+def test_what_the_hub_repeats_reaches_the_controller_again_but_not_at_the_brokers_pace():
+    """A disk that was full for a moment once kept a door from a trust document for ever."""
+    link = connected_link(ControllerHere())
+    trust = Received(topic(DOOR, "trust"), b"trust 2")
+    given = [said(link.handle(trust, float(second), 0.0)) for second in range(130)]
+    assert [second for second, messages in enumerate(given) if messages] == [0, 50, 100]
+    assert given[50] == [Deliver(kind="trust", body="trust 2")]
+
+
 def test_what_arrives_while_the_controller_is_away_waits_the_last_of_each_kind():
     link = connected_link()
     for leaf, body in [("receipt", b"r1"), ("list", b"l1"), ("list", b"l2"), ("trust", b"t1")]:
