@@ -74,6 +74,11 @@ class Verdict(msgspec.Struct, frozen=True):
         """The reason as the person at the door may learn it."""
         return self.reason if self.told else Reason.UNKNOWN_CODE
 
+    def of_staff(self) -> Verdict:
+        """The same on what only facility staff may ask for: anybody else's code is unknown there."""
+        foreign = self.granted and self.kind != "facility"
+        return msgspec.structs.replace(self, reason=Reason.UNKNOWN_CODE) if foreign else self
+
 
 class _Found(msgspec.Struct, frozen=True):
     grant: Grant

@@ -6,21 +6,21 @@
     door.deadline_ms(now)                     # when to call step(Tick(), …) at the latest
 
 No clock, no disk, no pins, no randomness. The parts it is made of: `keypad_entry` (what is typed), `pin_tries` (the
-bucket), `decide` (the verdict), `leaf` (who went through), `journal` (what is written down), `alarms` (the faults).
+bucket), `decide` (the verdict), `admission` (what comes of it), `leaf` (who went through), `journal` (what is written
+down), `alarms` (the faults).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from copy import copy
 
 import msgspec
 
 from controller import drafts, remote
+from controller.admission import Admission
 from controller.alarms import Alarms
 from controller.answer import Answer
-from controller.commission import Wired
 from controller.commissioning import Commissioning
 from controller.decide import Installed, PinPresented, QrPresented, Verdict, decide, screen_pin
 from controller.door_events import (
@@ -32,7 +32,6 @@ from controller.door_events import (
     ExitPressed,
     FaultChanged,
     Keep,
-    Kept,
     KeyPressed,
     LeafMoved,
     ListInstalled,
@@ -42,7 +41,6 @@ from controller.door_events import (
     PinDerived,
     QrRead,
     Refusal,
-    Release,
     Released,
     Show,
     StorageHealed,
@@ -61,43 +59,12 @@ from controller.keypad_entry import ATTENDED, COMMISSION, SIGN_OUT, Entry
 from controller.keypads import Keypads
 from controller.leaf import LEGACY, Leaf
 from controller.memory import Memory
-from controller.passage import Entrant
 from controller.pin_tries import PinTries
 from controller.posture import Posture
 from controller.presentation import Presentations
+from controller.setup import Setup
 
-INSIDE_AFTER_S = 4 * 3600  # after this long past the window's end nobody is thought to be inside any more
-ATTENDED_MAX_S = 12 * 3600  # R004-30
 STALE_AFTER_S = 86_400  # the refresh comes daily: one missed is no fault yet
-
-
-class Setup(msgspec.Struct, frozen=True):
-    """What is wired: keypad names, whether there is a door contact, whether every way out gives an exit signal, which
-    keypads are on the inner side and only sign out, which commands that let people in the hub may give; whether there
-    is an exit button, a camera or scanner outside, one inside."""
-
-    door: str
-    readers: tuple[str, ...]
-    contact: bool
-    handle_sensed: bool
-    inside: frozenset[str] = frozenset()
-    remote: frozenset[str] = frozenset()
-    exit_button: bool = False
-    reads_qr: bool = False
-    reads_qr_inside: bool = False
-
-    def wired(self) -> Wired:
-        """The same as whoever brings the door into service has to try it."""
-        return Wired(self.readers, self.reads_qr, self.contact, self.exit_button, self.reads_qr_inside)
-
-
-class _Undo(msgspec.Struct, frozen=True):
-    """How things were before the newest record that opens the door, for when it cannot be made."""
-
-    memory: Memory
-    holding: bool
-    grant: str | None
-    gave_back: bool
 
 
 class Door:
@@ -110,7 +77,6 @@ class Door:
         self._alarms = Alarms()
         self._keypads = Keypads(setup.readers)
         self._presentations = {side: Presentations() for side in (False, True)}  # outside and inside
-        self._undo: _Undo | None = None
         self._holding = Holding(self._journal)
         self._answer = Answer()
         policy = self.policy
@@ -123,6 +89,9 @@ class Door:
             contact=setup.contact,
             handle_sensed=setup.handle_sensed,
             open=leaf_open,
+        )
+        self._admission = Admission(
+            self._journal, self._answer, self._leaf, self._tries, self._holding, contact=setup.contact
         )
         self.commissioning = Commissioning(setup.wired(), self._journal, self._answer)
 
@@ -214,7 +183,7 @@ class Door:
         given = self._holding.listed(self.installed)
         if given is not None:
             # The power went after the list was on disk and before its posture was, or what was kept is lost.
-            effects += self._set_posture(given, now, "list")
+            effects += self._admission.take_posture(given, now, "list")
         else:
             effects += self._holding.hold(self.posture(now).state == "unlocked")
         return [*effects, Show("idle")]
@@ -254,7 +223,7 @@ class Door:
                 # Written down with the next record: a pulse of its own would be a third sync on the way in.
                 self.memory.pulse_at_ms = None
             case NotRecorded():
-                effects += self._not_recorded(now)
+                effects += self._admission.not_recorded(now)
             case CommissionAsked():
                 effects += self.commissioning.asked(event, now, locked_down=self._locked_down(now))
             case ClockNoted():
@@ -275,7 +244,7 @@ class Door:
             due += self._alarms.set(fault, on)
         if self.memory.posture.over(now.utc_s, now.trusted):
             # It keeps its own date: an untrusted clock must not make this look newer than what comes next.
-            effects += self._set_posture(Posture("controlled", self.memory.posture.since_s), now, "time")
+            effects += self._admission.take_posture(Posture("controlled", self.memory.posture.since_s), now, "time")
         effects += self._journal.records(due)
         for reader, entry in self._keypads.idle(now.mono_ms, self._pin_digits()):
             effects += self._entered(reader, entry, now)
@@ -311,12 +280,12 @@ class Door:
         if reader in self.setup.inside:
             entry = msgspec.structs.replace(entry, function=SIGN_OUT)
         if not entry.in_grammar:
-            return self._refuse(Verdict(Reason.MALFORMED, via="pin"), now)
+            return self._admission.refuse(Verdict(Reason.MALFORMED, via="pin"), now)
         signing_out = entry.function == SIGN_OUT
         tries = 1 if signing_out else self._tries.left(now.mono_ms)
         reason = screen_pin(self.installed, len(entry.digits), tries)
         if reason is not None:
-            return self._sign_out(None, now) if signing_out else self._refuse(Verdict(reason, via="pin"), now)
+            return self._sign_out(None, now) if signing_out else self._admission.refuse(Verdict(reason, via="pin"), now)
         assert self.installed is not None  # screen_pin answers list_missing otherwise
         derive = self._keypads.derive(reader, entry, self.installed.list.pin_kdf)
         if signing_out:
@@ -338,7 +307,7 @@ class Door:
             return self._attended(verdict, now)
         if entry.function == COMMISSION:
             return self._commission(verdict, now)
-        return self._act(verdict, now)
+        return self._admission.act(verdict, self.policy, now)
 
     # ---- QR
 
@@ -349,38 +318,14 @@ class Door:
         if taken is not None:
             return taken
         presented = QrPresented(event.text)
-        return self._sign_out(presented, now) if event.inside else self._act(self._decide(presented, now), now)
+        if event.inside:
+            return self._sign_out(presented, now)
+        return self._admission.act(self._decide(presented, now), self.policy, now)
 
     # ---- verdicts
 
     def _decide(self, presented: PinPresented | QrPresented, now: Now) -> Verdict:
         return decide(self.installed, presented, now.moment(), self.posture(now).state, self.memory.uses)
-
-    def _act(self, verdict: Verdict, now: Now) -> list[Effect]:
-        return self._let_in(verdict, now) if verdict.granted else self._refuse(verdict, now)
-
-    def _refuse(self, verdict: Verdict, now: Now) -> list[Effect]:
-        wait = verdict.reason is Reason.LOCKED_OUT
-        show = Show("wait" if wait else "refused", verdict.shown, verdict.opens_at)
-        return [*self._journal.note(drafts.refused(verdict), now), *self._answer.give(show, now)]
-
-    def _let_in(self, verdict: Verdict, now: Now) -> list[Effect]:
-        assert verdict.grant and verdict.credential and verdict.via  # a granted verdict has them
-        policy = self.policy
-        entrant = Entrant(
-            verdict.grant, verdict.credential, verdict.via, (verdict.until_s or now.utc_s) + INSIDE_AFTER_S
-        )
-        self._note_undo(verdict.grant, verdict.via)
-        self.memory.pulse_at_ms = now.utc_ms
-        gone_in, kept = self._leaf.let_in(entrant, policy, now)
-        records = [drafts.granted(verdict, self.setup.contact), *gone_in]
-        if verdict.via == "pin":
-            kept |= self._give_back(now)
-        return [
-            self._journal.record(records, kept, opening_door=True),
-            Release(policy.release_s),
-            *self._answer.give(Show("granted"), now),
-        ]
 
     def _sign_out(self, presented: PinPresented | QrPresented | None, now: Now) -> list[Effect]:
         """Sign-out answers alike to every input, and does something only for a grant that is inside."""
@@ -397,46 +342,20 @@ class Door:
 
     def _attended(self, verdict: Verdict, now: Now) -> list[Effect]:
         """`#1`: staff keep the door unlocked until their window ends, 12 h at most; again ends it."""
-        verdict = _of_staff(verdict)
+        verdict = verdict.of_staff()
         if verdict.granted and not now.trusted:
-            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.CLOCK_UNTRUSTED), now)
+            verdict = msgspec.structs.replace(verdict, reason=Reason.CLOCK_UNTRUSTED)
         if not verdict.granted:
-            return self._refuse(verdict, now)
-        since_s = self._holding.next_since_s(now)
-        if self.posture(now).state == "unlocked":
-            posture = Posture("controlled", since_s)
-        else:
-            until_s = min(verdict.until_s or now.utc_s, now.utc_s + ATTENDED_MAX_S)
-            posture = Posture("unlocked", since_s, until_s)
-        return [*self._set_posture(posture, now, "keypad", verdict), *self._answer.give(Show("granted"), now)]
+            return self._admission.refuse(verdict, now)
+        unlock = self._admission.take_posture(self._holding.turned(verdict.until_s, now), now, "keypad", verdict)
+        return [*unlock, *self._answer.give(Show("granted"), now)]
 
     def _commission(self, verdict: Verdict, now: Now) -> list[Effect]:
         """`#2`: staff bring the door into service, or look whether it still may be."""
-        verdict = _of_staff(verdict)
+        verdict = verdict.of_staff()
         if not verdict.granted:
-            return self._refuse(verdict, now)
-        return self.commissioning.begin(now, verdict, self._give_back(now))
-
-    def _give_back(self, now: Now) -> Kept:
-        self.memory.tries = self._tries.give_back(now.mono_ms)
-        return self.memory.changed_tries()
-
-    def _note_undo(self, grant: str | None, via: str | None) -> None:
-        """Note how things are before a record that may open the door."""
-        self._undo = _Undo(copy(self.memory), self._holding.on, grant, gave_back=via == "pin")
-
-    def _not_recorded(self, now: Now) -> list[Effect]:
-        """The newest record that opens the door could not be made: nobody was let in, so nobody is awaited, no use
-        counts, and the PIN, which did not open, costs its try."""
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            self._journal.memory = undo.memory
-            self._holding.on = self._holding.on and undo.holding
-            if undo.grant is not None:
-                self._leaf.withdraw(undo.grant)
-            if undo.gave_back and self._tries.left(now.mono_ms) > 0:
-                self.memory.tries = self._tries.take(now.mono_ms)
-        return self._answer.give(Show("fault"), now)
+            return self._admission.refuse(verdict, now)
+        return self.commissioning.begin(now, verdict, self._admission.give_back(now))
 
     def _leaf_moved(self, event: LeafMoved, now: Now) -> list[Effect]:
         if not event.open:
@@ -454,7 +373,7 @@ class Door:
         kept = forgotten | self.memory.changed_tries()
         effects: list[Effect] = [self._journal.record([drafts.list_in_force(installed)], kept)]
         given = self._holding.listed(self.installed)
-        return effects + self._set_posture(given, now, "list") if given else effects
+        return effects + self._admission.take_posture(given, now, "list") if given else effects
 
     def _commanded(self, command: Command, now: Now) -> list[Effect]:
         """Record who asked, then do it. A release does not open a door that is locked down: that takes a `resume`."""
@@ -464,9 +383,9 @@ class Door:
             return self._journal.note(Draft("command", refused, detail={"verb": command.verb, "by": command.by}), now)
         effects = self._journal.records([drafts.commanded(command, len(self.faults))])
         if command.verb == "release":
-            return effects + self._let_in(remote.verdict(command), now)
+            return effects + self._admission.let_in(remote.verdict(command), self.policy, now)
         wanted = remote.posture_after(command, self._holding.next_since_s(now))
-        return effects + self._set_posture(wanted, now, "command") if wanted else effects
+        return effects + self._admission.take_posture(wanted, now, "command") if wanted else effects
 
     def _trust_taken(self, event: TrustTaken) -> list[Effect]:
         records = [drafts.trust_in_force(event.version, event.epoch)]
@@ -474,14 +393,3 @@ class Door:
             records.append(Draft("list", event.list_lost, detail={"version": self.installed.list.version}))
             self.installed = None
         return self._journal.records(records)
-
-    def _set_posture(self, posture: Posture, now: Now, by: str, verdict: Verdict | None = None) -> list[Effect]:
-        self._note_undo(None, verdict.via if verdict else None)
-        kept = self._give_back(now) if verdict is not None else {}
-        return self._holding.take(posture, now, by, verdict, kept)
-
-
-def _of_staff(verdict: Verdict) -> Verdict:
-    """What only facility staff may ask for: anybody else's code is unknown there."""
-    foreign = verdict.granted and verdict.kind != "facility"
-    return msgspec.structs.replace(verdict, reason=Reason.UNKNOWN_CODE) if foreign else verdict

@@ -11,6 +11,8 @@ from controller.door_events import Effect, Hold, Kept, Now
 from controller.journal import Journal
 from controller.posture import Posture
 
+ATTENDED_MAX_S = 12 * 3600  # R004-30
+
 
 class Holding:
     """`on`: the lock is held open until told otherwise."""
@@ -27,6 +29,13 @@ class Holding:
         """When a posture taken now counts as taken: what was done last is the newest, also where a list dates its
         posture a little ahead of this clock."""
         return max(now.utc_s, self._journal.memory.posture.since_s)
+
+    def turned(self, until_s: int | None, now: Now) -> Posture:
+        """What staff at the keypad turn the posture into: unlocked until their window ends (UTC seconds), or an end of
+        that."""
+        if self.posture(now).state == "unlocked":
+            return Posture("controlled", self.next_since_s(now))
+        return Posture("unlocked", self.next_since_s(now), min(until_s or now.utc_s, now.utc_s + ATTENDED_MAX_S))
 
     def listed(self, installed: Installed | None) -> Posture | None:
         """The list's posture where it is newer than the one the door has."""

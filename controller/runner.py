@@ -16,11 +16,11 @@ from controller.beside import Beside
 from controller.config import CAMERAS, Config
 from controller.conversations import Conversations
 from controller.data_folder import DataFolder
-from controller.door import Setup
 from controller.door_events import Event, FaultChanged, KeyPressed
 from controller.hardware import Hardware, Input
 from controller.notify import notify
 from controller.performer import Performer
+from controller.setup import Setup
 from controller.unit import Ports, Unit
 from hal.errors import DeviceLost
 from hal.ports import Contact, Keypad, Scanner

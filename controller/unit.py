@@ -20,7 +20,6 @@ from controller.clock import Clock, Readings, Restored
 from controller.codelist import Floors, GateTime, accept_installed, accept_new
 from controller.data_folder import Disk
 from controller.decide import Installed
-from controller.door import Setup
 from controller.draft import Draft
 from controller.enrol_files import floors_of
 from controller.enrolment import Enrolled
@@ -35,6 +34,7 @@ from controller.formats.trust import Trust
 from controller.formats.trust_step import Step
 from controller.link_session import LinkSession
 from controller.memory import Memory
+from controller.setup import Setup
 from controller.trust_chain import accept_kept, climb, floors_after
 from hal.ports import Light, Lock, TimeSource
 

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.door import Setup
 from controller.door_events import Event, ExitPressed, KeyPressed, LeafMoved
 from controller.formats.code_list import PinKdf
 from controller.formats.messages import CameraAlive, CameraRead, Deliver, Link, SendBatch, SendState
 from controller.performer import Performer, Role
+from controller.setup import Setup
 from controller.unit import Ports, Unit
 from hal.ports import LEASE_MAX_S
 from simulator.simulated_broker import Schedule, SimulatedBroker

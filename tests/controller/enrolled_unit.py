@@ -16,7 +16,6 @@ import msgspec
 
 from controller.data_folder import DataFolder
 from controller.disk import read_floors
-from controller.door import Setup
 from controller.formats import code_list as formats
 from controller.formats import jwe, trust_step
 from controller.formats.code_list import CodeList, PinKdf
@@ -28,6 +27,7 @@ from controller.formats.messages import Deliver, Link, SendBatch
 from controller.formats.trust import KeyState, Purpose, Trust, TrustKey
 from controller.own_keys import decrypt_key
 from controller.performer import Performer, Role
+from controller.setup import Setup
 from controller.unit import Ports, Unit
 from hal.ports import LEASE_MAX_S
 from tests.controller.worlds import DAY, HOUR, NOON, verifier_of

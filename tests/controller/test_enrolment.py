@@ -13,7 +13,6 @@ import pytest
 
 from controller import disk
 from controller.data_folder import DataFolder
-from controller.door import Setup
 from controller.door_events import HousingButton, QrRead
 from controller.enrolment import HELD_MS, OPEN_MS
 from controller.formats import enrolment as formats
@@ -33,6 +32,7 @@ from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
 from controller.formats.messages import Hello, PublicState
 from controller.performer import Performer
+from controller.setup import Setup
 from controller.unit import Ports, Unit
 from tests.controller.enrolled_unit import DOOR, EnrolledUnit, FakeClock, FakeLock, Town
 from tests.controller.worlds import PIN, code_list, grant

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.decide import Installed
-from controller.door import Door, Setup
+from controller.door import Door
 from controller.door_events import (
     Derive,
     Effect,
@@ -27,6 +27,7 @@ from controller.formats.encoding import b64
 from controller.formats.event import ClockState
 from controller.formats.pin import derive
 from controller.memory import Memory
+from controller.setup import Setup
 
 NOON = 1_784_289_600  # a whole minute, UTC seconds
 HOUR = 3_600
