@@ -270,7 +270,7 @@ class Booted:
         self._outside.wait(patience_s)
 
 
-def until(true: Callable[[], object], patience_s: float = 30) -> None:
+def until(true: Callable[[], object], patience_s: float = 120) -> None:
     """Wait for something to become true; the test fails when it does not."""
     end = time.monotonic() + patience_s
     while not true():
