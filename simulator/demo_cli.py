@@ -42,9 +42,11 @@ out, err = Console(), Console(stderr=True)
 
 def run_demo(*, story: bool, keep: Path | None, directory: Path | None, as_json: bool) -> int:
     """Everything behind `zaalsleutel sim demo`; returns the exit status."""
-    if story and directory is not None and directory.exists() and any(directory.iterdir()):
-        return _fail(f"{directory} is not empty, and a story needs a fresh start")
     try:
+        if story and directory is not None and directory.exists() and any(directory.iterdir()):
+            return _fail(f"{directory} is not empty, and a story needs a fresh start")
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)  # where it cannot be, that is said now and not after the story
         with _signals_interrupt(), ExitStack() as ending:
             demo = _prepare(ending, directory, STORY_RULES if story else Rules())
             _start(demo, quiet=as_json)

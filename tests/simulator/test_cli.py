@@ -209,3 +209,12 @@ def test_a_timeline_that_cannot_be_drawn_is_said_before_the_world_runs(place, tm
 @pytest.mark.parametrize("option", ["--days", "--severity"])
 def test_a_world_has_an_end(option):
     assert sim("run", "--seed", "1", "--days", "0", option, "inf").exit_code == 2
+
+
+@pytest.mark.parametrize("options", [("--keep", "file"), ("--keep", "file/in"), ("--story", "--directory", "file")])
+def test_a_demo_with_nowhere_to_write_says_so_before_it_starts(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("precious")
+    monkeypatch.setattr("simulator.demo_cli.Demo", None)
+    done = sim("demo", *options)
+    assert done.exit_code == 1 and "file" in done.output
