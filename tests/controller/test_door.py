@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.answer import SHOWN_MS
-from controller.decide import Installed
 from controller.door_events import (
     ClockNoted,
     Derive,
@@ -33,7 +31,7 @@ from controller.door_events import (
     Tick,
 )
 from controller.draft import Draft
-from controller.formats.code_list import PinEntry, PinKdf, Policy, Posture
+from controller.formats.code_list import PinEntry, PinKdf, Policy
 from controller.memory import Memory
 from controller.posture import Posture as Stance
 from tests.controller.worlds import (
@@ -42,82 +40,22 @@ from tests.controller.worlds import (
     KDF,
     NOON,
     PIN,
+    STAFF,
+    STAFF_PIN,
+    TEXT,
+    WRONG,
     Bench,
     grant,
     installed,
     kinds,
+    listed,
+    opens,
     records,
     shown,
     token,
+    types_of,
     verifier_of,
 )
-
-TEXT = token()
-STAFF_PIN = "777777"
-STAFF = grant("s1", pin=STAFF_PIN, kind="facility", windows=((NOON - DAY, NOON + DAY),))
-WRONG = "000000"
-
-
-def types_of(effects: list[Effect]) -> list[type]:
-    return [type(effect) for effect in effects]
-
-
-def opens(effects: list[Effect]) -> bool:
-    return Release in types_of(effects)
-
-
-# ---- the order of effects
-
-
-def test_a_right_pin_is_kept_derived_recorded_released_shown():
-    bench = Bench()
-    effects = bench.keys(PIN)
-    assert types_of(effects) == [Keep, Derive, Record, Release, Show]
-    keep, derive, record, release, show = effects
-    assert keep == Keep({"tries": 9})
-    assert isinstance(derive, Derive)
-    assert derive.kdf == KDF
-    assert isinstance(record, Record)
-    assert record.opening_door
-    assert record.drafts == (Draft("granted", None, "g1", "c1", "pin", {"kind": "renter"}),)
-    assert record.kept == {"tries": 10, "pulse": NOON * 1000}
-    assert (release, show) == (Release(5), Show("granted"))
-
-
-def test_a_qr_is_recorded_released_shown_and_costs_no_try():
-    bench = Bench(installed(grant(qr=TEXT)))
-    effects = bench.qr(TEXT)
-    assert types_of(effects) == [Record, Release, Show]
-    assert bench.door.tries_left(bench.now()) == 10
-
-
-def test_a_wrong_pin_is_refused_and_nothing_of_it_is_written():
-    bench = Bench()
-    effects = bench.keys(WRONG)
-    assert types_of(effects) == [Keep, Derive, Record, Show]
-    assert records(effects) == [Draft("refused", "unknown_code", credential="pin")]
-    assert shown(effects) == [Show("refused", "unknown_code")]
-    assert WRONG not in repr(effects)
-
-
-def test_the_answer_ends_and_the_door_looks_idle_again():
-    bench = Bench()
-    bench.keys(WRONG)
-    assert bench.door.shown.signal == "refused"
-    assert bench.wait(SHOWN_MS / 1000) == [Show("idle")]
-
-
-def test_a_hidden_pin_shows_exactly_what_an_unknown_one_shows():
-    far = grant(windows=((NOON + 3 * DAY, NOON + 4 * DAY),))
-    known, unknown = Bench(installed(far)), Bench(installed(far))
-    assert shown(known.keys(PIN)) == shown(unknown.keys(WRONG))
-    assert types_of(known.effects) == types_of(unknown.effects)
-
-
-def test_a_near_pin_is_told_when():
-    bench = Bench(start_s=NOON - 900)
-    assert shown(bench.keys(PIN)) == [Show("refused", "too_early", NOON)]
-
 
 # ---- PIN tries (X-11)
 
@@ -252,95 +190,6 @@ def test_a_qr_held_up_is_one_presentation():
     assert opens(bench.qr(TEXT))
 
 
-# ---- in, out, nobody (R002-10)
-
-
-def test_in_by_the_leaf_counts_the_use():
-    bench = Bench(installed(grant(max_uses=1)))
-    bench.keys(PIN)
-    (record,) = bench.step(LeafMoved(True))
-    assert isinstance(record, Record)
-    assert record.drafts == (Draft("in", None, "g1", "c1", "pin", {"leaf": "opened"}),)
-    assert record.kept["use:g1"] == (1, NOON)
-    bench.step(LeafMoved(False))
-    assert shown(bench.keys(PIN))[-1].reason == "used_up"
-
-
-def test_two_presentations_before_one_opening_are_one_use():
-    bench = Bench(installed(grant(qr=TEXT, max_uses=2)))
-    bench.qr(TEXT)
-    bench.wait(4)
-    bench.qr(TEXT)
-    assert kinds(bench.step(LeafMoved(True))) == ["in"]
-    assert bench.door.memory.uses == {"g1": 1}
-
-
-def test_without_a_contact_granted_counts_as_in():
-    bench = Bench(installed(grant(max_uses=1)), contact=False)
-    (draft,) = records(bench.keys(PIN)[2:])
-    assert draft.detail == {"kind": "renter", "contact": "none"}
-    assert shown(bench.keys(PIN))[-1].reason == "used_up"
-    bench.wait(60)
-    assert "no_entry" not in kinds(bench.effects)
-
-
-def test_without_a_contact_the_exit_button_is_the_out():
-    bench = Bench(contact=False)
-    bench.keys(PIN)
-    bench.wait(30)
-    (out,) = records(bench.step(ExitPressed()))
-    assert out == Draft("out", None, "g1", "c1", "pin", {"by": "button", "contact": "none", "attribution": "inferred"})
-    assert bench.step(ExitPressed()) == []
-
-
-def test_nobody_through_in_time():
-    bench = Bench()
-    bench.keys(PIN)
-    assert records(bench.wait(10)) == [Draft("no_entry", None, "g1", "c1", "pin")]
-
-
-def test_an_out_by_the_handle_is_inferred_or_nobodys():
-    bench = Bench(installed(grant("g1"), grant("g2", pin="111111")))
-    for pin, how in ((PIN, "inferred"), ("111111", "none")):
-        bench.keys(pin)
-        bench.step(LeafMoved(True))
-        bench.step(LeafMoved(False))
-        (out,) = records(bench.step(LeafMoved(True)))
-        bench.step(LeafMoved(False))
-        assert (out.kind, out.detail) == ("out", {"by": "handle", "attribution": how})
-        assert out.grant == ("g1" if how == "inferred" else None)
-
-
-def test_who_comes_in_is_not_who_goes_out_by_the_same_opening():
-    bench = Bench()
-    bench.keys(PIN)
-    bench.step(ExitPressed())
-    entered, left = records(bench.step(LeafMoved(True)))
-    assert (entered.kind, entered.grant) == ("in", "g1")
-    assert (left.kind, left.grant, left.detail["attribution"]) == ("out", None, "none")
-
-
-def test_forced_is_a_fault_until_the_leaf_is_shut():
-    bench = Bench(handle_sensed=True)
-    assert kinds(bench.step(LeafMoved(True))) == ["forced", "fault_raised"]
-    assert bench.door.faults == {"forced"}
-    assert kinds(bench.step(LeafMoved(False))) == ["closed", "fault_cleared"]
-
-
-def test_held_open_is_a_fault_until_the_leaf_is_shut():
-    bench = Bench()
-    bench.step(LeafMoved(True))
-    assert kinds(bench.wait(120)) == ["held_open", "fault_raised"]
-    assert kinds(bench.wait(600)) == []
-    assert kinds(bench.step(LeafMoved(False))) == ["closed", "fault_cleared"]
-
-
-def test_no_opening_goes_unrecorded():
-    for sensed in (True, False):
-        bench = Bench(handle_sensed=sensed)
-        assert records(bench.step(LeafMoved(True)))
-
-
 # ---- signing out
 
 
@@ -369,149 +218,6 @@ def test_who_came_in_by_qr_signs_out_by_pin():
     (out,) = records(bench.keys("*#0" + PIN))
     assert (out.grant, out.credential, out.credential_id) == ("g1", "pin", "c1")
     assert kinds(bench.keys("*#0" + PIN)) == []
-
-
-# ---- grants that could not be recorded
-
-
-@pytest.mark.parametrize("contact", [True, False])
-def test_an_unrecorded_grant_leaves_no_trace(contact: bool):
-    bench = Bench(installed(grant(max_uses=1)), contact=contact)
-    bench.keys(PIN)
-    assert shown(bench.step(NotRecorded())) == [Show("fault")]
-    assert bench.door.memory.pulse_at_ms is None
-    assert bench.door.memory.uses == {}
-    assert bench.door.memory.inside == {}
-    assert bench.door.tries_left(bench.now()) == 9
-    assert "no_entry" not in kinds(bench.wait(60))
-    assert opens(bench.keys(PIN))
-
-
-def test_an_unrecorded_grant_does_not_take_another_ones_entry_along():
-    bench = Bench(installed(grant(qr=TEXT), grant("g2", pin="111111")))
-    bench.qr(TEXT)
-    bench.step(Released())
-    bench.keys("111111")
-    bench.step(NotRecorded())
-    assert [d.grant for d in records(bench.step(LeafMoved(True)))] == ["g1"]
-
-
-def test_an_unrecorded_unlocking_leaves_the_door_controlled():
-    bench = Bench(installed(STAFF))
-    (_, _, record, hold, _) = bench.keys("*#1" + STAFF_PIN)
-    assert isinstance(record, Record)
-    assert record.opening_door
-    assert hold == Hold(True)
-    bench.step(NotRecorded())
-    assert bench.door.posture(bench.now()).state == "controlled"
-
-
-# ---- postures
-
-
-def test_staff_unlock_until_their_window_ends_and_lock_again():
-    bench = Bench(installed(replace_windows(STAFF, NOON + HOUR)))
-    effects = bench.keys("*#1" + STAFF_PIN)
-    assert types_of(effects) == [Keep, Derive, Record, Hold, Show]
-    (posture,) = records(effects)
-    assert posture == Draft(
-        "posture", None, "s1", "c1", "pin", {"state": "unlocked", "until": NOON + HOUR, "by": "keypad"}
-    )
-    assert bench.door.tries_left(bench.now()) == 10
-    assert effects[2].kept["tries"] == 10  # type: ignore[union-attr]
-    assert [d.detail["by"] for d in records(bench.step(LeafMoved(True)))] == ["unlocked"]
-    assert Hold(False) in bench.keys("*#1" + STAFF_PIN)
-
-
-def replace_windows(whose: Any, until_s: int) -> Any:
-    return grant(whose.id, pin=STAFF_PIN, kind=whose.kind, windows=((NOON - DAY, until_s),))
-
-
-def test_unlocked_ends_by_time():
-    bench = Bench(installed(replace_windows(STAFF, NOON + HOUR)))
-    bench.keys("*#1" + STAFF_PIN)
-    assert Hold(False) not in bench.wait(HOUR - 1)
-    effects = bench.wait(1)
-    assert Hold(False) in effects
-    assert [d.detail["by"] for d in records(effects) if d.kind == "posture"] == ["time"]
-
-
-def test_unlocked_never_lasts_longer_than_twelve_hours():
-    bench = Bench(installed(replace_windows(STAFF, NOON + 5 * DAY)))
-    (posture,) = records(bench.keys("*#1" + STAFF_PIN))
-    assert posture.detail["until"] == NOON + 12 * HOUR
-
-
-def test_unlocked_ends_when_the_clock_is_not_trusted():
-    bench = Bench(installed(STAFF))
-    bench.keys("*#1" + STAFF_PIN)
-    bench.clock = "floor"
-    assert Hold(False) in bench.wait(0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "clock", "reason"), [("renter", "synced", "unknown_code"), ("facility", "floor", "clock_untrusted")]
-)
-def test_who_may_not_unlock(kind: str, clock: Any, reason: str):
-    bench = Bench(installed(grant(kind=kind, offline_ok=True)), clock=clock)
-    effects = bench.keys("*#1" + PIN)
-    assert [d.reason for d in records(effects)] == [reason]
-    assert Hold(True) not in effects
-    assert bench.door.tries_left(bench.now()) == 9
-
-
-def test_staff_cannot_unlock_a_lockdown():
-    bench = Bench(installed(STAFF), memory=Memory(tries=10, posture=Stance("lockdown", 1)))
-    assert [d.reason for d in records(bench.keys("*#1" + STAFF_PIN))] == ["lockdown"]
-
-
-def test_a_duress_pin_unlocks_and_says_so():
-    staff = grant("s1", kind="facility", pins=(PinEntry("c9", verifier_of(STAFF_PIN), True),))
-    bench = Bench(installed(staff))
-    assert records(bench.keys(STAFF_PIN))[0].detail["duress"] is True
-    assert records(bench.keys("*#1" + STAFF_PIN))[0].detail["duress"] is True
-
-
-def test_under_duress_nothing_looks_different():
-    """Neither what the lock does nor what the light shows may tell an attacker."""
-
-    def seen(duress: bool) -> list[Any]:
-        staff = grant("s1", kind="facility", pins=(PinEntry("c9", verifier_of(STAFF_PIN), duress),))
-        bench = Bench(installed(staff))
-        effects = [*bench.keys(STAFF_PIN), *bench.wait(20)]
-        return [effect for effect in effects if not isinstance(effect, Record)]
-
-    assert seen(True) == seen(False)
-
-
-def listed(state: Any, since: int, until: int | None = None) -> Installed:
-    return installed(grant(), posture=Posture(state=state, since=since, until=until))
-
-
-def test_of_two_postures_the_newer_wins():
-    bench = Bench()
-    bench.step(ListInstalled(listed("lockdown", 10)))
-    assert bench.door.posture(bench.now()).state == "lockdown"
-    bench.step(ListInstalled(listed("controlled", 9)))
-    assert bench.door.posture(bench.now()).state == "lockdown"
-    effects = bench.step(ListInstalled(listed("unlocked", 11, NOON + HOUR)))
-    assert effects[-1] == Hold(True)
-    bench.step(ListInstalled(listed("lockdown", 11)))
-    assert bench.door.posture(bench.now()).state == "lockdown"
-
-
-def test_a_posture_that_is_over_does_not_come_back_with_the_next_list():
-    bench = Bench()
-    bench.step(ListInstalled(listed("unlocked", 10, NOON + 60)))
-    bench.wait(60)
-    assert Hold(True) not in bench.step(ListInstalled(listed("unlocked", 10, NOON + HOUR)))
-
-
-def test_the_lists_posture_holds_after_the_memory_was_lost():
-    bench = Bench(listed("lockdown", 10), memory=Memory.restore(None))
-    effects = bench.door.start([Draft("boot")], bench.now())
-    assert kinds(effects) == ["boot", "posture"]
-    assert bench.door.posture(bench.now()).state == "lockdown"
 
 
 # ---- starting

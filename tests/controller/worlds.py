@@ -17,12 +17,13 @@ from controller.door_events import (
     PinDerived,
     QrRead,
     Record,
+    Release,
     Show,
     Tick,
 )
 from controller.draft import Draft
 from controller.formats import qr_pass
-from controller.formats.code_list import CodeList, Grant, PassKey, PinEntry, PinKdf, Policy, QrEntry
+from controller.formats.code_list import CodeList, Grant, PassKey, PinEntry, PinKdf, Policy, Posture, QrEntry
 from controller.formats.encoding import b64
 from controller.formats.event import ClockState
 from controller.formats.pin import derive
@@ -169,3 +170,21 @@ def kinds(effects: list[Effect]) -> list[str]:
 
 def shown(effects: list[Effect]) -> list[Show]:
     return [effect for effect in effects if isinstance(effect, Show)]
+
+
+TEXT = token()
+WRONG = "000000"
+STAFF_PIN = "777777"
+STAFF = grant("s1", pin=STAFF_PIN, kind="facility", windows=((NOON - DAY, NOON + DAY),))
+
+
+def types_of(effects: list[Effect]) -> list[type]:
+    return [type(effect) for effect in effects]
+
+
+def opens(effects: list[Effect]) -> bool:
+    return Release in types_of(effects)
+
+
+def listed(state: Any, since: int, until: int | None = None) -> Installed:
+    return installed(grant(), posture=Posture(state=state, since=since, until=until))
