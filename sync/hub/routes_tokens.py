@@ -44,6 +44,9 @@ FORM = {
 }
 
 
+FIELDS_MAX = 20
+
+
 class TokenAnswer(BaseModel):
     """A bearer token and for how many seconds it is good."""
 
@@ -71,7 +74,10 @@ def token_routes(service: Service, gate: Gate) -> APIRouter:
     async def post_token(request: Request, authorization: Annotated[str, Header(max_length=500)] = "") -> JSONResponse:
         """A token for an hour. The client's id and secret come as HTTP Basic or in the form; the secret is what
         `zaalsleutel hub token CLIENT` printed."""
-        asked = dict(parse_qsl((await request.body()).decode("ascii", "replace"), max_num_fields=20))
+        try:
+            asked = dict(parse_qsl((await request.body()).decode("ascii", "replace"), max_num_fields=FIELDS_MAX))
+        except ValueError:
+            return _problem("invalid_request", f"at most {FIELDS_MAX} fields")
         return await run_in_threadpool(answer, asked, authorization)
 
     def answer(asked: dict[str, str], authorization: str) -> JSONResponse:

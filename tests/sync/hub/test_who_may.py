@@ -170,6 +170,11 @@ def test_tokens_that_are_not_granted(http, call, error, changes):
     assert answer.status_code == (401 if error == "invalid_client" else 400)
 
 
+def test_a_form_of_very_many_fields_is_an_answer(http):
+    answer = http.post("/oauth2/token", data={f"field-{number}": "x" for number in range(30)})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
 def test_a_new_secret_ends_every_token(http, call, service):
     form = {"grant_type": "client_credentials", "client_id": "booking", "client_secret": call.secrets["booking"]}
     token = http.post("/oauth2/token", data=form).json()["access_token"]
