@@ -6,19 +6,15 @@ import json
 import os
 import random
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from controller import disk
-from controller.data_folder import DataFolder
-from controller.door_events import HousingButton, QrRead
+from controller.door_events import HousingButton
 from controller.enrolment import HELD_MS, OPEN_MS
 from controller.formats import enrolment as formats
-from controller.formats import jwe, trust_step
+from controller.formats import trust_step
 from controller.formats.encoding import b64, canonical, parse_object, unb64
-from controller.formats.enrolment import Acceptance, Broker, Invitation, Request
+from controller.formats.enrolment import Acceptance, Invitation, Request
 from controller.formats.enrolment_messages import (
     AskRenewal,
     EnrolmentAnswer,
@@ -30,87 +26,15 @@ from controller.formats.enrolment_messages import (
 )
 from controller.formats.envelope import open_envelope
 from controller.formats.errors import Refused
-from controller.formats.messages import Hello, PublicState
-from controller.performer import Performer
-from controller.setup import Setup
-from controller.unit import Ports, Unit
-from tests.controller.enrolled_unit import DOOR, EnrolledUnit, FakeClock, FakeLock, Town
+from controller.formats.messages import Hello
+from tests.controller.enrolled_unit import DOOR, Town
+from tests.controller.fresh_unit import BROKER, CSR, FreshUnit, refusals
 from tests.controller.worlds import PIN, code_list, grant
-
-CSR = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
-BROKER = Broker(host="broker.example", port=8883)
-
-
-class FreshUnit(EnrolledUnit):
-    """A unit that nobody has enrolled, and a hub that answers it. `light` is what the light was told by blinking."""
-
-    def __init__(self, folder: Path, town: Town) -> None:
-        self._remote = frozenset()
-        self.folder, self.town, self.door = folder, town, DOOR
-        self.lock, self.clock = FakeLock(), FakeClock()
-        self.told: list[tuple[str, Any]] = []
-        self.light: list[bool] = []
-        folder.mkdir(exist_ok=True)
-        self.invitation = self.invite()
-        self.start()
-
-    def start(self) -> None:
-        setup = Setup(door=self.door, readers=("outside",), contact=True, handle_sensed=False)
-        ports = Ports(self.lock, self.clock, None, leaf_open=False, cameras=(), blink=self.light.append)
-        self.unit = Unit(setup, ports, DataFolder(self.folder))
-        self.performer = Performer(self.unit, self, self._tell, lambda role: role in {"sync", "display"})
-        self.performer.start()
-        self.performer.joined("sync")
-        self.performer.turn()
-
-    def invite(self, door: str = DOOR, secret: bytes = b"0123456789") -> Invitation:
-        step = trust_step.open_first(self.town.documents[-1])
-        return Invitation(step.hash, secret, door, "hub.example")
-
-    def show(self, text: str | None = None) -> None:
-        self.performer.feed(QrRead(self.invitation.text() if text is None else text))
-        self.performer.turn()
-
-    def say(self, message: Any) -> None:
-        self.performer.heard("sync", message, self._ignore)
-        self.performer.turn()
-
-    def bring_trust(self, document: bytes | None = None, csr: str = CSR) -> None:
-        self.say(FoundTrust(document=(document or self.town.documents[-1]).decode(), csr=csr))
-
-    def heard(self, kind: type[Any]) -> list[Any]:
-        return [message for role, message in self.told if role == "sync" and isinstance(message, kind)]
-
-    def request(self, key: bytes | None = None) -> tuple[Request, str]:
-        """What the hub reads in the newest request."""
-        sealed = jwe.decrypt(self.heard(SendEnrolment)[-1].body, formats.TYP, self.town.collect_key, max_bytes=1 << 16)
-        return formats.open_request(sealed, key or self.invitation.mac_key())
-
-    def answer(self, **changes: Any) -> str:
-        members: dict[str, Any] = {"broker": BROKER, "certificate": "PEM", "door": DOOR, "request": self.request()[1]}
-        return formats.seal_answer(Acceptance(**{**members, **changes}), self.invitation.mac_key()).decode()
-
-    def enrol(self) -> None:
-        self.show()
-        self.bring_trust()
-        self.say(EnrolmentAnswer(body=self.answer()))
-
-    def shown(self) -> tuple[str, str | None] | None:
-        """State and code or reason, as the screen has it."""
-        public = [message for role, message in self.told if isinstance(message, PublicState)][-1].enrolment
-        return None if public is None else (public.state, public.code or public.reason)
-
-    def kept(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir() if "log.db" not in path.name}
 
 
 @pytest.fixture
 def fresh(tmp_path):
     return FreshUnit(tmp_path / "data", Town())
-
-
-def refusals(unit: EnrolledUnit) -> list[str]:
-    return [event["reason"] for event in unit.events("trust") if event["detail"].get("what") == "enrolment"]
 
 
 def test_a_unit_is_enrolled_by_the_code_that_staff_show(fresh):
@@ -312,72 +236,6 @@ def test_one_code_before_the_camera_is_one_attempt(fresh):
         fresh.show()
         fresh.clock.passed_ms += 100
     assert len(fresh.heard(FetchTrust)) == 1
-
-
-# ---- all of it or nothing
-
-
-class Cut(Exception):
-    """The power goes."""
-
-
-def test_a_power_cut_leaves_a_fresh_unit_or_an_enrolled_one(tmp_path, monkeypatch):
-    whole = disk.replace_file
-    for moment in range(12):
-        unit = FreshUnit(tmp_path / f"unit-{moment}", Town())
-        unit.show()
-        unit.bring_trust()
-        left = moment
-
-        def cut(path: Path, data: bytes, mode: int = 0o600) -> None:
-            nonlocal left
-            if left == 0:
-                raise Cut
-            left -= 1
-            whole(path, data, mode)
-
-        for module in ("controller.disk", "controller.enrol_files"):
-            monkeypatch.setattr(f"{module}.replace_file", cut)
-        body = unit.answer()
-        try:
-            unit.say(EnrolmentAnswer(body=body))
-        except Cut:
-            ended = False
-        else:
-            ended = True
-        monkeypatch.undo()
-        unit.start()
-        kept = unit.kept()
-        enrolled = "trust.json" in kept
-        assert enrolled is (moment > 0), "from the moment that it is written down it is so"
-        assert ("link.json" in kept) is enrolled
-        assert "enrolment.json" not in kept
-        assert unit.unit.floors.trust_version == int(enrolled)
-        if enrolled:
-            assert json.loads(kept["event.jwk"])["x"] == unit.request()[0].event_key["x"]
-        if ended:
-            return
-    pytest.fail("it never came to its end")
-
-
-def test_a_card_that_is_full_leaves_the_unit_as_it_was(fresh, monkeypatch):
-    fresh.show()
-    fresh.bring_trust()
-    body = fresh.answer()
-
-    def full(path: Path, data: bytes, mode: int = 0o600) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("controller.enrol_files.replace_file", full)
-    fresh.say(EnrolmentAnswer(body=body))
-    monkeypatch.undo()
-    assert refusals(fresh) == ["not_kept"]
-    assert fresh.unit.trust is None
-    fresh.clock.passed_ms += 4_000
-    fresh.show()
-    fresh.bring_trust()
-    fresh.say(EnrolmentAnswer(body=body))
-    assert fresh.shown()[0] == "code"
 
 
 # ---- renewal
