@@ -1,9 +1,10 @@
 """A small town on a real SQLite file, with a seed instead of chance and a list instead of a broker."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -92,9 +93,17 @@ def wish(revision: int = 1, *, rooms=(ROOM_A,), start=NOW + HOUR, until=NOW + 3 
     return Wish(revision=revision, rooms=rooms, holder={"ref": "h-1", "kind": "person"}, **(members | changes))
 
 
+@pytest.fixture(scope="session")
+def town_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The keys of the founded towns; a test gets a copy, which it may change."""
+    folder = tmp_path_factory.mktemp("keys")
+    make_keys(folder)
+    return folder
+
+
 @pytest.fixture
-def keyring(tmp_path: Path) -> Keyring:
-    make_keys(tmp_path / "keys")
+def keyring(tmp_path: Path, town_keys: Path) -> Keyring:
+    shutil.copytree(town_keys, tmp_path / "keys")
     return Keyring.load(tmp_path / "keys")
 
 
@@ -141,14 +150,46 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"PostgreSQL: {reason}")
 
 
+class Founded(NamedTuple):
+    """A database with the town in it, to be copied, and how the seed went on from there."""
+
+    url: str
+    chance: Any
+
+
+def found_town(url: str, keys: Path) -> Founded:
+    """Applying the town takes a third of a second; so each kind of database has it done once."""
+    chance = random.Random(7)
+    sessions = open_database(url)
+    made = Service(sessions, Keyring.load(keys), Randomness(chance.randrange, chance.randbytes))
+    made.attach(Broker())
+    made.apply(read_town(TOWN), NOW)
+    sessions.kw["bind"].dispose()
+    return Founded(url, chance.getstate())
+
+
+@pytest.fixture(scope="session")
+def sqlite_town(tmp_path_factory: pytest.TempPathFactory, town_keys: Path) -> Founded:
+    return found_town(f"sqlite:///{tmp_path_factory.mktemp('town')}/hub.db", town_keys)
+
+
+@pytest.fixture(scope="session")
+def postgresql_town(cluster: Cluster, town_keys: Path) -> Founded:
+    return found_town(cluster.new_database(), town_keys)
+
+
 @pytest.fixture
 def database(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty database."""
+    """The address of a database of the test's own: with the town in it where there is a `service`, else empty."""
+    with_town = "service" in request.fixturenames
+    town: Founded | None = request.getfixturevalue(f"{kind}_town") if with_town else None
     if kind == "sqlite":
+        if town is not None:
+            shutil.copy(town.url.removeprefix("sqlite:///"), tmp_path / "hub.db")
         yield f"sqlite:///{tmp_path}/hub.db"
         return
     running: Cluster = request.getfixturevalue("cluster")
-    url = running.new_database()
+    url = running.new_database(like=town.url if town is not None else None)
     yield url
     running.drop(url)
 
@@ -161,12 +202,12 @@ def sessions(database: str):
 
 
 @pytest.fixture
-def service(sessions, keyring, broker) -> Service:
-    chance = random.Random(7)
+def service(sessions, keyring, broker, kind, request) -> Service:
+    """The hub of the town, which was applied at `NOW`."""
+    chance = random.Random()
+    chance.setstate(request.getfixturevalue(f"{kind}_town").chance)
     made = Service(sessions, keyring, Randomness(chance.randrange, chance.randbytes))
     made.attach(broker)
-    made.apply(read_town(TOWN), NOW)
-    broker.take()
     return made
 
 

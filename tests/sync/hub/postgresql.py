@@ -39,16 +39,17 @@ class Cluster:
         """The address of a database, as hub.toml has it."""
         return f"postgresql+psycopg://{ACCOUNT}@/{database}?host={self._sockets}"
 
-    def new_database(self, *, migrated: bool = True) -> str:
-        """The address of a new database."""
+    def new_database(self, *, like: str | None = None, migrated: bool = True) -> str:
+        """The address of a new database: a copy of the one at `like`, which nobody may be connected to, else with empty
+        tables, or with none."""
         name = f"hub{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name}" + (f" TEMPLATE {TEMPLATE}" if migrated else ""))
+        template = _name(like) if like is not None else TEMPLATE
+        self.run(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if migrated else ""))
         return self.url(name)
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected."""
-        name = url.rpartition("@/")[2].partition("?")[0]
-        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+        self.run(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     def run(self, statement: str) -> None:
         """One statement outside any transaction."""
@@ -94,6 +95,10 @@ def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
             run(f"{binaries}/pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name(url: str) -> str:
+    return url.rpartition("@/")[2].partition("?")[0]
 
 
 def _binaries() -> Path:
