@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from controller.eventlog import DAY_S
-from tests.controller.enrolled_unit import NOON, EnrolledUnit, Town
+from tests.controller.enrolled_unit import EnrolledUnit, Town
+from tests.controller.worlds import NOON
 
 
 def test_a_unit_nobody_answers_begins_a_new_log_behind_a_loss(tmp_path: Path):
