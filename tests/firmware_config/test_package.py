@@ -236,8 +236,11 @@ class Booted:
         alone = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup"]
         command = [*alone, "sh", "-c", BOOT, "sh", str(root.path), *map(str, card_and_data)]
         self._outside = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def up(self) -> bool:
+        """Whether everything that starts has started."""
         up = {"running", "degraded"}
-        until(lambda: self._children() and self.run("systemctl is-system-running").strip() in up, 120)
+        return bool(self._children()) and self.run("systemctl is-system-running").strip() in up
 
     def _children(self) -> list[str]:
         pid = self._outside.pid
@@ -286,6 +289,7 @@ def booted(root):
     # No disk here has the data partition; with its lines the controller rightly waits for it.
     root.run("sed -i '/^# zaalsleutel:/,$d' /etc/fstab")
     booted = Booted(root)
+    until(booted.up)
     yield booted
     booted.halt()
 
@@ -426,11 +430,11 @@ class Appliance:
         self.start()
 
     def start(self) -> None:
-        """Switch it on."""
+        """Switch it on; it may go down again before it is up."""
         self.booted = Booted(self._root, self._card, self.data)
 
     def serves(self) -> bool:
-        return self.booted.controller()["ActiveState"] == "active"
+        return self.booted.up() and self.booted.controller()["ActiveState"] == "active"
 
     def drop(self, package: Path, number: int) -> None:
         """A signed update; the machine goes down for it, and is switched on again."""
