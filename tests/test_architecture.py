@@ -139,18 +139,19 @@ class Module(NamedTuple):
     name: str
     path: Path
     tree: ast.Module
+    imports: tuple[Import, ...]
 
-    @property
-    def imports(self) -> Iterator[Import]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from (Import(alias.name, node.lineno) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                source = node.module or ""
-                assert node.level == 0, f"{self.path}:{node.lineno}: relative import; write it out"
-                # `from package import module` names a module, `from module import Name` does not.
-                inside = [f"{source}.{alias.name}" for alias in node.names]
-                yield from {Import(name if is_module(name) else source, node.lineno) for name in inside}
+
+def imports_in(tree: ast.Module, path: Path) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            assert node.level == 0, f"{path}:{node.lineno}: relative import; write it out"
+            # `from package import module` names a module, `from module import Name` does not.
+            inside = [f"{source}.{alias.name}" for alias in node.names]
+            yield from {Import(name if is_module(name) else source, node.lineno) for name in inside}
 
 
 @cache
@@ -163,7 +164,8 @@ def is_module(name: str) -> bool:
 def modules() -> tuple[Module, ...]:
     paths = [REPOSITORY / "zaalsleutel.py"]
     paths += sorted(path for top in TOP_LEVEL for path in (REPOSITORY / top).rglob("*.py"))
-    return tuple(Module(module_name(path), path, ast.parse(path.read_text("utf-8"))) for path in paths)
+    trees = [(path, ast.parse(path.read_text("utf-8"))) for path in paths]
+    return tuple(Module(module_name(path), path, tree, tuple(imports_in(tree, path))) for path, tree in trees)
 
 
 def module_name(path: Path) -> str:

@@ -67,6 +67,10 @@ def test_clipped_is_told():
     assert {(o.door, o.clipped) for o in found} == {("hall-1", True), ("front", False)}
 
 
+def test_windows_that_touch_become_one():
+    assert merged([(20, 30), (10, 20), (31, 40)]) == ((10, 30), (31, 40))
+
+
 @st.composite
 def calendars(draw: st.DrawFn) -> list[Booking]:
     """Renters of one room whose booked times do not overlap, in any order, some of them with several windows."""
