@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store, updates
@@ -21,6 +21,10 @@ from sync.hub.workbench import Workbench
 
 BEHIND_S = 60
 """A door that has not reported its current list for so long gets it again: a broker may forget."""
+
+BEHIND_DOORS = 100
+"""So many of them at a time: what doors report is heard in between. A hub that published to thousands at a time would
+hear too late that they have their lists, and publish to all of them again."""
 
 FORGET_S = 60
 """How often codes that are over are looked for."""
@@ -109,10 +113,11 @@ def _old(session: Session, now: int) -> list[str]:
 
 
 def _behind(session: Session, now: int) -> list[str]:
-    """The doors that have to get their list again."""
+    """The doors that have to get their list again, those first that never got it, then who waits longest."""
     behind = select(DoorList.door).join(Door, Door.id == DoorList.door)
     unheard = (DoorList.version > Door.reported_version) & (DoorList.published_at <= now - BEHIND_S)
-    return list(session.scalars(behind.where(or_(DoorList.published_at.is_(None), unheard))))
+    behind = behind.where(or_(DoorList.published_at.is_(None), unheard))
+    return list(session.scalars(behind.order_by(func.coalesce(DoorList.published_at, 0)).limit(BEHIND_DOORS)))
 
 
 def _changed(session: Session, now: int) -> list[tuple[Door, DoorReadiness]]:

@@ -193,6 +193,17 @@ def test_reports_of_one_turn_are_taken_together_and_a_bad_one_alone_is_refused(s
     assert answer.delivery == {"a-1": "queued", "front": "queued"}
 
 
+def test_lists_that_wait_go_out_a_few_at_a_time_and_in_turn(service, broker, monkeypatch):
+    """A turn that published to thousands of doors would not hear for minutes that they have their lists."""
+    monkeypatch.setattr("sync.hub.upkeep.BEHIND_DOORS", 3)
+    broker.take()
+    service.due(NOW + 61)
+    first = broker.take()
+    service.due(NOW + 62)
+    assert len(first) == 3
+    assert sorted({*first, *broker.take()}) == [f"zs/1/{door}/list" for door in ("a-1", "b-1", "front", "gym-1")]
+
+
 def test_only_changed_lists_are_published_and_all_are_refreshed_after_a_day(service, broker, list_of):
     service.put("booking", "R-1", wish(rooms=("B",)), NOW)
     assert sorted(broker.take()) == ["zs/1/b-1/list", "zs/1/front/list"]
