@@ -34,3 +34,9 @@ def test_addresses_are_refused(text):
 )
 def test_references_come_in(text):
     refuse_personal_data([("ref", text)])
+
+
+@pytest.mark.parametrize("piece", ['"', "a@", "0.", " +1-"])
+def test_a_long_text_takes_time_in_proportion(piece):
+    """It would be hours where a search takes the square of the length, and the hub would answer nobody meanwhile."""
+    refuse_personal_data([("holder.ref", piece * 200_000)])
