@@ -83,6 +83,11 @@ def revive(row: Subscription) -> None:
 
 
 def _check_url(url: str, *, plain: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ({"https", "http"} if plain else {"https"}) or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(url)
+        # Splitting checks neither a port nor a name, and sending would be late to find out.
+        fine = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0 and not parts.username
+    except ValueError:
+        fine = False
+    if not fine or parts.scheme not in ({"https", "http"} if plain else {"https"}):
         raise Refused("bad_request", "url", "an https address without a name or password in it")

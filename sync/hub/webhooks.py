@@ -191,7 +191,8 @@ class Webhooks:
         }
         try:
             status = self._send(url, body, headers)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
+            # The last two: an address that is none. It must not cost the others their turn.
             return type(error).__name__
         return None if 200 <= status < 300 else f"status {status}"
 

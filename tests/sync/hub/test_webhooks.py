@@ -151,6 +151,23 @@ def test_gone_is_dead_at_once_and_nobody_there_is_a_failure(service, desk, hooks
     assert rows["http://127.0.0.1:9/"].last_error == "ConnectionRefusedError"
 
 
+@pytest.mark.parametrize("error", [ValueError, UnicodeError("no name"), OverflowError, OSError])
+def test_an_address_that_is_none_costs_the_others_nothing(service, desk, receiver, clock, error):
+    for url in ("https://bad.example/", receiver.url):
+        desk.add(BOOKER, url, [], None, NOW)
+    tried = []
+
+    def send(url, _body, _headers):
+        tried.append(url)
+        if "bad" in url:
+            raise error
+        return 204
+
+    service.put("booking", "R-1", wish(), NOW)
+    Webhooks(desk, source="https://hub.example", clock=clock, send=send).turn()
+    assert {"https://bad.example/", receiver.url} <= set(tried)
+
+
 def test_types_are_chosen_and_nothing_foreign_is_sent(service, desk, hooks, receiver):
     """R004-21: another service's events do not exist."""
     desk.add(CLUB, receiver.url, [], None, NOW)
@@ -172,7 +189,13 @@ def test_two_hub_processes_do_not_send_twice(service, desk, receiver, clock):
     assert len(receiver.got) == 2
 
 
-@pytest.mark.parametrize("url", ["http://x.example/", "ftp://x.example/", "https://name:word@x.example/", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://x.example/", "ftp://x.example/", "https://name:word@x.example/", "https://", "https://[::1/"),
+        *("https://x.example:99999/", "https://x.example:0/", "https://a..b/", f"https://{'a' * 64}.example/"),
+    ],
+)
 def test_addresses_that_are_refused(service, desk, sessions, url):
     strict = SubscriptionDesk(service.bench, desk.feed)
     with pytest.raises(Refused, match="bad_request"):
