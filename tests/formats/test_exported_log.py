@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from controller.formats.encoding import canonical
@@ -15,6 +16,7 @@ from controller.formats.exported_log import (
     record_line,
     statement_line,
 )
+from controller.formats.limits import LIMITS
 
 OPENING = Opening(nonce="0" * 32, grant="g1", credential="c1")
 EVENT = Event(
@@ -29,6 +31,17 @@ def test_a_record_comes_back(opening: Opening | None):
     line = record_line(DATA, opening)
     assert line.endswith(b"}\n")
     assert parse_line(line[:-1]) == RecordLine(EVENT, DATA, opening)
+
+
+def test_the_largest_event_with_its_opening_is_a_line():
+    detail = {f"{n:040}": "x" * 198 for n in range(32)}
+    room = LIMITS.event_bytes - len(canonical(msgspec.structs.replace(EVENT, detail=detail | {"last": ""})))
+    data = canonical(msgspec.structs.replace(EVENT, detail=detail | {"last": "x" * room}))
+    assert len(data) == LIMITS.event_bytes
+    longest = Opening(nonce="0" * 32, grant="g" * 64, credential="c" * 64)
+    read = parse_line(record_line(data, longest)[:-1])
+    assert isinstance(read, RecordLine)
+    assert (read.data, read.opening) == (data, longest)
 
 
 def test_a_statement_comes_back():

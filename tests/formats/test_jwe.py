@@ -87,3 +87,10 @@ def test_a_signing_key_does_not_encrypt():
 
 def test_a_private_key_is_never_printed():
     assert OWN.secret not in repr(OWN)
+
+
+@pytest.mark.parametrize("value", [None, True, 7, "x", [], [{}]])
+def test_what_is_no_object_is_no_key(value: object):
+    for load in (jwe.load_public, jwe.load_private):
+        with pytest.raises(Refused, match="bad_key"):
+            load(value)
