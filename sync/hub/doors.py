@@ -16,6 +16,7 @@ from controller.formats.state import StateReport
 from sync.hub import forged_passes, in_service, lifecycle, rotation, updates
 from sync.hub.apply import Change, apply_town
 from sync.hub.credentials import Minter
+from sync.hub.hub_events import tell_each
 from sync.hub.models import Door, DoorList
 from sync.hub.town import Town
 from sync.hub.workbench import Workbench
@@ -125,9 +126,11 @@ class DoorDesk:
                     good.append(report)
                     if report.list_version > max(doors[report.door].highest_version, higher.get(report.door, 0)):
                         higher[report.door] = report.list_version
-            lifecycle.tell_applied(session, higher, at)
+            told = lifecycle.applied_with(session, higher)
             for report in good:
                 _take_in(session, doors[report.door], report, at)
+            session.flush()
+            tell_each(session, at, "delivery.applied", told)
             return refused
 
         return self.bench.run(at, take)

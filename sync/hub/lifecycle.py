@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from sync.hub.hub_events import HubEventType, tell, tell_each
+from sync.hub.hub_events import HubEventType, tell
 from sync.hub.issuer import TRAVELLING, GrantState
 from sync.hub.models import Client, Delivery, Door, Grant, GrantBooking, Reservation
 
@@ -74,11 +74,12 @@ def tell_ended(session: Session, now: int) -> None:
         tell_about(session, reservation, "grant.ended", now, detail={"state": reservation.grant.state})
 
 
-def tell_applied(session: Session, higher: Mapping[str, int], now: int) -> None:
+def applied_with(session: Session, higher: Mapping[str, int]) -> list[dict[str, Any]]:
     """Doors, by id, report lists of numbers that are higher than any they reported before: what came with the lists in
-    between is there. To be called before the numbers are written down, because what is told depends on the old ones."""
+    between is there. The members of the events to tell about it. Asked before the numbers are written down, because it
+    depends on the old ones; told after, because whoever tells comes last."""
     if not higher:
-        return
+        return []
     about = (Reservation.client, Reservation.ref, Reservation.grant_id, Reservation.revision, Client.service)
     query = (
         select(*about, Delivery.door, Delivery.version)
@@ -88,7 +89,7 @@ def tell_applied(session: Session, higher: Mapping[str, int], now: int) -> None:
         .where(Delivery.door.in_(higher), Delivery.version > Door.highest_version)
         .order_by(Delivery.door, Reservation.client, Reservation.ref)
     )
-    told = [
+    return [
         {
             "service": service, "client": client, "reservation": ref, "grant": grant, "door": door,
             "detail": {"revision": revision},
@@ -96,7 +97,6 @@ def tell_applied(session: Session, higher: Mapping[str, int], now: int) -> None:
         for client, ref, grant, revision, service, door, version in session.execute(query)
         if (version or 0) <= higher[door]
     ]  # fmt: skip
-    tell_each(session, now, "delivery.applied", told)
 
 
 def _tell_ready(session: Session, reservation: Reservation, now: int) -> None:
