@@ -77,7 +77,7 @@ def key_id(data: bytes) -> str:
 
 
 def unverified(data: bytes) -> Opened:
-    """What an envelope claims, its signature not looked at: for showing a file to a person, or for what one wrote oneself;
+    """What an envelope claims, its signature not looked at: for showing a file to a person, or what one wrote oneself;
     never for acting on what came from elsewhere."""
     sealed = _members(data)
     return Opened(unb64(sealed.payload, "envelope.payload"), _header(sealed)["kid"])

@@ -29,7 +29,7 @@ def pass_text(random: Random) -> str:
 def code(text: str, black: float, white: float) -> Plane:
     """The code of a text, `CODE_PX` square: a code of more modules than a pass has smaller ones."""
     rows = segno.make(text, error="m", micro=False, boost_error=False).matrix_iter(TEXTURE_PX_PER_MODULE, border=4)
-    drawn = np.where(np.array(list(rows), np.uint8) > 0, black, white).astype(np.float32)
+    drawn: Plane = np.where(np.array(list(rows), np.uint8) > 0, black, white).astype(np.float32)
     if drawn.shape != (CODE_PX, CODE_PX):
         drawn = cv2.resize(drawn, (CODE_PX, CODE_PX), interpolation=cv2.INTER_AREA)
     return drawn
