@@ -4,6 +4,7 @@ gives, alone and one leading to the next, and checks every answer.
 `ZS_CONTRACT_EXAMPLES=300 pytest tests/sync/hub/test_contract.py` looks longer; a few examples an operation in CI.
 """
 
+import contextlib
 import os
 from collections import Counter
 from functools import partial
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import GenerationConfig
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -117,6 +119,7 @@ def test_every_answer_is_in_the_contract(schema, headers):
 def test_what_one_answer_leads_to_is_in_the_contract_too(schema, headers):
     """By the links of the document: a reservation is put, read, revealed, rotated, handed over, printed, and ended."""
     seen: Counter[tuple[str, int]] = Counter()
+    wrong: list[str] = []
 
     class Caller(schema.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case):
@@ -127,9 +130,15 @@ def test_what_one_answer_leads_to_is_in_the_contract_too(schema, headers):
 
         def validate_response(self, response, case, additional_checks=None, **kwargs):
             seen[case.operation.label, response.status_code] += 1
-            case.validate_response(response, checks=CHECKS, transport_kwargs=kwargs or None)
+            try:
+                case.validate_response(response, checks=CHECKS, transport_kwargs=kwargs or None)
+            except FailureGroup as failed:
+                wrong.append(str(failed))
 
-    Caller.run(settings=hypothesis.settings(SETTINGS, stateful_step_count=12))
+    # The hub remembers what earlier scenarios did, so a scenario that is played again need not go the same way.
+    with contextlib.suppress(hypothesis.errors.Flaky):
+        Caller.run(settings=hypothesis.settings(SETTINGS, stateful_step_count=12))
+    assert wrong == []
     followed = {label for label, status in seen if status < 300}
     if EXAMPLES >= 50:
         further = {
