@@ -21,12 +21,12 @@ class Unit:
 
     def __init__(self, folder: Path, healthy: bool = True, overlay: bool = True) -> None:
         self.own, self.base, self.asked = folder / "own", folder / "opt", folder / "asked"
-        for release in ("releases/new", "previous"):
+        for release in ("releases/0.2.0", "previous"):
             (self.base / release / "firmware-config/debian").mkdir(parents=True)
             (self.base / release / "systemd").mkdir()
             (self.base / release / "systemd/unit").write_text(release)
-        (self.base / "current").symlink_to("releases/new")
-        self._program(self.base / "releases/new/firmware-config/debian/health", f"exit {int(not healthy)}")
+        (self.base / "current").symlink_to("releases/0.2.0")
+        self._program(self.base / "releases/0.2.0/firmware-config/debian/health", f"exit {int(not healthy)}")
         self.own.mkdir()
         (self.own / RESULT).write_bytes(canonical(TRYING))
         (self.own / PENDING).touch()
@@ -63,7 +63,7 @@ class Unit:
 
 def test_a_release_that_serves_stays(tmp_path):
     unit = Unit(tmp_path)
-    assert (unit.confirm(), unit.in_use) == ("installed", "releases/new")
+    assert (unit.confirm(), unit.in_use) == ("installed", "releases/0.2.0")
     assert "reboot" not in unit.asked.read_text()
     assert (unit.own / RESULT).stat().st_mode & 0o777 == 0o644, "the agent reads it"
 
