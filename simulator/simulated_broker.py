@@ -70,7 +70,7 @@ class SimulatedBroker:
             if not self.up or door in self.cut:
                 end.broker_disconnected()
                 return
-            self._drop(door)
+            self.hang_up(door)  # whoever comes anew has let go of the session before
             self._sessions[door] = session
             end.broker_connected()
 

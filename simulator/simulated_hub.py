@@ -163,6 +163,12 @@ class SimulatedHub:
         """A door's list once more, under a new number."""
         self._renew([self.store.doors[door]], daily=True)
 
+    def send_again(self, door: str) -> None:
+        """The list that a door has, or should have, as it is."""
+        known = self.store.doors[door]
+        if known.envelope is not None:
+            self._send(known, known.envelope)
+
     def lock_down(self, door: str, on: bool) -> None:
         """Let nobody in at a door, or let things be as usual again."""
         known = self.store.doors[door]
@@ -241,7 +247,7 @@ class SimulatedHub:
             report = parse_state(opened.payload)
         except Refused:
             return
-        door.applied = report.list_version
+        door.applied = report.list_version if report.list_hash is not None else 0
         door.trust_version = report.trust_version
         if report.trust_version < self.ceremony.version:
             self._send_trust(door, report.trust_version)

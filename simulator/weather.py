@@ -144,13 +144,8 @@ class Weather:
 
     def flood(self, door: SimulatedDoor) -> None:
         self._note("flood")
-        envelope = self.hub.store.doors[door.id].envelope
         for number in range(50):
-            if envelope is not None:
-                self.at(
-                    self.now_ms() + number * 20,
-                    lambda: self.broker.publish_from_hub(f"zs/1/{door.id}/list", envelope, True),
-                )
+            self.at(self.now_ms() + number * 20, lambda: self.hub.send_again(door.id))
 
     def chatter(self, door: SimulatedDoor) -> None:
         self._note("chatter")

@@ -115,7 +115,9 @@ def _old(session: Session, now: int) -> list[str]:
 def _behind(session: Session, now: int) -> list[str]:
     """The doors that have to get their list again, those first that never got it, then who waits longest."""
     behind = select(DoorList.door).join(Door, Door.id == DoorList.door)
-    unheard = (DoorList.version > Door.reported_version) & (DoorList.published_at <= now - BEHIND_S)
+    # A door that lost the file of its list still says the number it is not to go behind, but names no list.
+    lacks = (DoorList.version > Door.reported_version) | Door.reported_hash.is_(None)
+    unheard = lacks & (DoorList.published_at <= now - BEHIND_S)
     behind = behind.where(or_(DoorList.published_at.is_(None), unheard))
     return list(session.scalars(behind.order_by(func.coalesce(DoorList.published_at, 0)).limit(BEHIND_DOORS)))
 

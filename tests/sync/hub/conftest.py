@@ -224,9 +224,10 @@ def list_of(service, keyring):
 
 
 def report(door: str, version: int, at: int = NOW, **changes) -> StateReport:
-    members: dict[str, Any] = {"clock": "synced", "posture": "controlled", "faults": ()}
+    named = "ab" * 32 if version else None
+    members: dict[str, Any] = {"clock": "synced", "posture": "controlled", "faults": (), "list_hash": named}
     return StateReport(
-        door=door, at=at * 1000, list_version=version, list_hash=None, trust_version=1, receipt=0, log="0" * 16, seq=0,
+        door=door, at=at * 1000, list_version=version, trust_version=1, receipt=0, log="0" * 16, seq=0,
         **(members | changes),
     )  # fmt: skip
 

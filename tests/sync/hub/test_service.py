@@ -211,6 +211,11 @@ def test_only_changed_lists_are_published_and_all_are_refreshed_after_a_day(serv
         service.door_reported(door, report(door, list_of(door).version), NOW)
     service.due(NOW + HOUR)
     assert broker.take() == []
+    # It lost the file: what it names is only the number that it does not go behind.
+    service.door_reported("a-1", report("a-1", list_of("a-1").version, list_hash=None), NOW + HOUR)
+    service.due(NOW + HOUR + 1)
+    assert broker.take() == ["zs/1/a-1/list"]
+    service.door_reported("a-1", report("a-1", list_of("a-1").version), NOW + HOUR)
     service.due(NOW + DAY)
     assert len(broker.take()) == 4
     service.due(NOW + DAY + 30)
