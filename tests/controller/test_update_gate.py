@@ -17,7 +17,7 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import SigningKey, make_key
 from controller.formats.messages import SendState, UpdateIs
 from controller.formats.state import MAX_BYTES, STATE_TYP, UpdateState, parse_state
-from controller.formats.update import UPDATE_TYP, Update
+from controller.formats.update import Update
 from controller.own_keys import event_key
 from controller.update_gate import Machine, accept
 from controller.updater import (
@@ -33,6 +33,7 @@ from controller.updater import (
     run_command,
 )
 from sync.agent.updates import Outcome
+from tests import update_offer
 from tests.controller.enrolled_unit import DOOR, EnrolledUnit, Town
 from tests.controller.worlds import DAY, NOON
 
@@ -41,18 +42,7 @@ MACHINE = Machine(DOOR, "12", "amd64", 6)
 
 
 def manifest(key: SigningKey, **changes: Any) -> bytes:
-    fields: dict[str, Any] = {
-        "package": "zaalsleutel-door",
-        "version": "0.2.0-1+deb12",
-        "number": 7,
-        "debian": "12",
-        "arch": "amd64",
-        "sha256": hashlib.sha256(DEB).hexdigest(),
-        "size": len(DEB),
-        "issued": NOON,
-        "expires": NOON + DAY,
-    }
-    return seal(canonical(Update(**{**fields, **changes})), UPDATE_TYP, key)
+    return update_offer.manifest(key, DEB, **changes)
 
 
 @pytest.fixture

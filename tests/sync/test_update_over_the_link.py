@@ -22,7 +22,6 @@ from controller.formats.jwk import make_key
 from controller.formats.messages import Hello, SendState, UpdateIs
 from controller.formats.state import STATE_TYP, StateReport, UpdateState
 from controller.formats.trust import TrustKey
-from controller.formats.update import UPDATE_TYP, Update
 from controller.updater import Places, install
 from sync.agent import updates as agent_updates
 from sync.agent.config import BrokerSection, Config, DoorSection, UpdateSection
@@ -37,6 +36,7 @@ from sync.hub.service import Service
 from sync.hub.settings import Address, Doors, Folders, Http, Settings
 from sync.hub.town import read_town
 from sync.hub.updates import UpdateDesk
+from tests import update_offer
 from tests.controller.enrolled_unit import Town as TrustingTown
 from tests.sync.hub.conftest import TOWN
 from tests.sync.hub.enrolling import Town, make_town
@@ -90,18 +90,8 @@ class Hub:
 
     def offer(self, number: int, package: bytes = PACKAGE) -> bytes:
         now = int(time.time())
-        update = Update(
-            package="zaalsleutel-door",
-            version=f"0.{number}.0-1+deb12",
-            number=number,
-            debian="12",
-            arch="amd64",
-            sha256=hashlib.sha256(package).hexdigest(),
-            size=len(package),
-            issued=now,
-            expires=now + 3_600,
-        )
-        made = seal(canonical(update), UPDATE_TYP, self.update_key)
+        offer = {"version": f"0.{number}.0-1+deb12", "number": number, "issued": now, "expires": now + 3_600}
+        made = update_offer.manifest(self.update_key, package, **offer)
         self.package.write_bytes(package)
         self.desk.offer(self.trust, made, self.package, self.updates, [DOOR], now)
         return made

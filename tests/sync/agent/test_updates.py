@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-import ssl
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import wait
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,190 +14,16 @@ from hypothesis import strategies as st
 
 from controller.formats.encoding import canonical
 from controller.formats.envelope import seal
-from controller.formats.errors import Refused
-from controller.formats.jwk import make_key
 from controller.formats.state import UpdateState
-from controller.formats.update import MANIFEST_BYTES, UPDATE_TYP, Update
+from controller.formats.update import MANIFEST_BYTES, UPDATE_TYP
 from sync.agent import fetch as fetching
 from sync.agent import updates as agent_updates
-from sync.agent.fetch import RESERVE_BYTES, GivenUp, Source, fetch
+from sync.agent.fetch import RESERVE_BYTES
 from sync.agent.spool import Offer, Spool
 from sync.agent.updates import Machine, Updates
-from sync.hub.ca import make_tls
-from tests.sync.hub.enrolling import NOW
+from tests.sync.agent.package_server import KEY, PACKAGE, Hub, manifest, update
 
-PACKAGE = random.Random(7).randbytes(3 * fetching.CHUNK_BYTES + 17)
-KEY = make_key()
 HERE = Machine("12", "amd64")
-PLENTY = 1 << 40
-
-
-def update(package: bytes = PACKAGE, **changes: Any) -> Update:
-    fields: dict[str, Any] = {
-        "package": "zaalsleutel-door",
-        "version": "0.2.0-1+deb12",
-        "number": 7,
-        "debian": "12",
-        "arch": "amd64",
-        "sha256": hashlib.sha256(package).hexdigest(),
-        "size": len(package),
-        "issued": 1_800_000_000,
-        "expires": 1_900_000_000,
-    }
-    return Update(**{**fields, **changes})
-
-
-def manifest(package: bytes = PACKAGE, **changes: Any) -> bytes:
-    return seal(canonical(update(package, **changes)), UPDATE_TYP, KEY)
-
-
-class Hub:
-    """An HTTPS server that gives `packages`; `cut_after` breaks off there once, `says` answers that status instead,
-    `ranges` false knows no offsets. `asked` has the offsets that were asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        make_tls(folder, ["localhost"], NOW)
-        self.packages = {hashlib.sha256(PACKAGE).hexdigest(): PACKAGE}
-        self.cut_after: int | None = None
-        self.says: int | None = None
-        self.ranges = True
-        self.asked: list[int] = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hub.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "broker.pem", folder / "broker.key")
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.source = Source(f"localhost:{self._server.server_port}", (folder / "ca.pem").read_text())
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        offset = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
-        self.asked.append(offset)
-        package = self.packages.get(request.path.rpartition("/")[2])
-        if self.says or package is None:
-            request.send_error(self.says or 404)
-            return
-        body = package[offset if self.ranges else 0 :]
-        request.send_response(206 if self.ranges else 200)
-        request.send_header("Content-Length", str(len(body)))
-        if self.ranges:
-            request.send_header("Content-Range", f"bytes {offset}-{len(package) - 1}/{len(package)}")
-        request.end_headers()
-        cut, self.cut_after = self.cut_after, None
-        request.wfile.write(body[:cut])
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Hub]:
-    hub = Hub(tmp_path_factory.mktemp("tls"))
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def hub(server):
-    server.cut_after, server.says, server.ranges = None, None, True
-    server.asked.clear()
-    server.packages = {hashlib.sha256(PACKAGE).hexdigest(): PACKAGE}
-    return server
-
-
-def take(hub: Hub, part: Path, wanted: Update | None = None, room: int = PLENTY, going_on: bool = True) -> None:
-    fetch(hub.source, wanted or update(), part, lambda: room, lambda: going_on)
-
-
-# ---- one package
-
-
-def test_a_package_is_fetched_whole(hub, tmp_path):
-    take(hub, tmp_path / "part")
-    assert (tmp_path / "part").read_bytes() == PACKAGE
-    take(hub, tmp_path / "part")
-    assert hub.asked == [0], "what is there is not fetched again"
-
-
-@pytest.mark.parametrize("ranges", [True, False], ids=["goes on", "starts again"])
-def test_after_a_cut_it_comes_to_an_end_all_the_same(hub, tmp_path, ranges):
-    hub.cut_after, hub.ranges = fetching.CHUNK_BYTES + 5, ranges
-    with pytest.raises(Refused, match="unreachable"):
-        take(hub, tmp_path / "part")
-    kept = (tmp_path / "part").stat().st_size
-    assert kept >= fetching.CHUNK_BYTES
-    take(hub, tmp_path / "part")
-    assert (tmp_path / "part").read_bytes() == PACKAGE
-    assert hub.asked == [0, kept]
-
-
-def test_another_package_than_was_signed_for_is_not_kept(hub, tmp_path):
-    hub.packages = {update().sha256: PACKAGE[:-1] + b"x"}
-    with pytest.raises(Refused, match="wrong_package"):
-        take(hub, tmp_path / "part")
-    assert not (tmp_path / "part").exists()
-
-
-def test_what_was_kept_is_looked_at_too(hub, tmp_path):
-    (tmp_path / "part").write_bytes(b"\0" * fetching.CHUNK_BYTES)
-    with pytest.raises(Refused, match="wrong_package"):
-        take(hub, tmp_path / "part")
-    take(hub, tmp_path / "part")
-    assert (tmp_path / "part").read_bytes() == PACKAGE
-
-
-def test_no_byte_more_than_was_signed_for_is_written(hub, tmp_path):
-    short = update(PACKAGE[:1000])
-    hub.packages = {short.sha256: PACKAGE}
-    (tmp_path / "part").write_bytes(PACKAGE)
-    take(hub, tmp_path / "part", short)
-    assert (tmp_path / "part").read_bytes() == PACKAGE[:1000]
-
-
-def test_a_disk_that_fills_up_is_left_its_reserve(hub, tmp_path):
-    with pytest.raises(Refused, match="disk_full"):
-        take(hub, tmp_path / "part", room=RESERVE_BYTES - 1)
-    assert (tmp_path / "part").stat().st_size == 0
-
-
-@pytest.mark.parametrize(
-    ("status", "code"), [(503, "busy"), (404, "not_found"), (500, "hub_failed"), (301, "hub_failed")]
-)
-def test_what_the_hub_refuses(hub, tmp_path, status, code):
-    (tmp_path / "part").write_bytes(PACKAGE[:100])
-    hub.says = status
-    with pytest.raises(Refused, match=code):
-        take(hub, tmp_path / "part")
-    assert (tmp_path / "part").read_bytes() == PACKAGE[:100]
-
-
-def test_a_hub_that_nobody_vouches_for_gets_no_connection(hub, tmp_path):
-    make_tls(tmp_path, ["localhost"], NOW)
-    for authorities, code in (
-        ((tmp_path / "ca.pem").read_text(), "unreachable"),
-        ("", "no_authority"),
-        ("x", "no_auth"),
-    ):
-        with pytest.raises(Refused, match=code):
-            fetch(Source(hub.source.hub, authorities), update(), tmp_path / "part", lambda: PLENTY, lambda: True)
-    assert hub.asked == []
-
-
-def test_what_nobody_wants_any_more_is_left(hub, tmp_path):
-    with pytest.raises(GivenUp):
-        take(hub, tmp_path / "part", going_on=False)
-
-
-# ---- the agent's part
 
 
 class Unit:

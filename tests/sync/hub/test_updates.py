@@ -19,7 +19,7 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import SigningKey, make_key
 from controller.formats.state import UpdateState
 from controller.formats.trust import Trust, TrustKey
-from controller.formats.update import UPDATE_TYP, Update
+from controller.formats.update import UPDATE_TYP
 from sync.hub import problems, updates
 from sync.hub.cli import app
 from sync.hub.database import Sessions, open_database
@@ -27,6 +27,7 @@ from sync.hub.models import Door
 from sync.hub.package_routes import package_routes
 from sync.hub.trust_shelf import TRUST, TrustShelf
 from sync.hub.updates import UpdateDesk
+from tests import update_offer
 from tests.controller.enrolled_unit import Town
 from tests.sync.hub.town_trust import hold_ceremony
 
@@ -36,18 +37,7 @@ PACKAGE = b"!<arch>\na package\n" * 1000
 
 
 def manifest(key: SigningKey, **changes: Any) -> bytes:
-    fields: dict[str, Any] = {
-        "package": "zaalsleutel-door",
-        "version": "0.2.0-1+deb12",
-        "number": 7,
-        "debian": "12",
-        "arch": "arm64",
-        "sha256": hashlib.sha256(PACKAGE).hexdigest(),
-        "size": len(PACKAGE),
-        "issued": NOW,
-        "expires": NOW + DAY,
-    }
-    return seal(canonical(Update(**{**fields, **changes})), UPDATE_TYP, key)
+    return update_offer.manifest(key, PACKAGE, **{"arch": "arm64", "issued": NOW, "expires": NOW + DAY, **changes})
 
 
 class Hub:
