@@ -81,7 +81,7 @@ class Door:
         self._answer = Answer()
         policy = self.policy
         self._tries = PinTries(memory.tries, now.mono_ms, policy.pin_tries, policy.pin_refill_s)
-        self._leaf = Leaf(
+        self.leaf = Leaf(
             self._journal,
             self._alarms,
             policy,
@@ -91,7 +91,7 @@ class Door:
             open=leaf_open,
         )
         self._admission = Admission(
-            self._journal, self._answer, self._leaf, self._tries, self._holding, contact=setup.contact
+            self._journal, self._answer, self.leaf, self._tries, self._holding, contact=setup.contact
         )
         self.commissioning = Commissioning(setup.wired(), self._journal, self._answer)
 
@@ -155,7 +155,7 @@ class Door:
         if posture.over(now.utc_s, now.trusted):
             return now.mono_ms
         candidates = [
-            self._leaf.deadline_ms,
+            self.leaf.deadline_ms,
             self._journal.deadline_ms,
             self._answer.until_ms,
             self._keypads.deadline_ms,
@@ -201,7 +201,7 @@ class Door:
             case LeafMoved():
                 effects += self._leaf_moved(event, now)
             case ExitPressed():
-                effects += self._leaf.exit_pressed(now)
+                effects += self.leaf.exit_pressed(now)
             case ListInstalled():
                 effects += self._list_installed(event.installed, now)
             case ListRefused():
@@ -217,7 +217,7 @@ class Door:
                 )
             case FaultChanged():
                 if event.fault == LEGACY:
-                    self._leaf.badge_read(now)
+                    self.leaf.badge_read(now)
                 effects += self._journal.records(self._alarms.set(event.fault, event.on))
             case Released():
                 # Written down with the next record: a pulse of its own would be a third sync on the way in.
@@ -239,7 +239,7 @@ class Door:
 
     def _time_passed(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
-        due = self._leaf.time_over(now) + self._journal.due(now)
+        due = self.leaf.time_over(now) + self._journal.due(now)
         for fault, on in self._own_faults(now).items():
             due += self._alarms.set(fault, on)
         if self.memory.posture.over(now.utc_s, now.trusted):
@@ -359,8 +359,8 @@ class Door:
 
     def _leaf_moved(self, event: LeafMoved, now: Now) -> list[Effect]:
         if not event.open:
-            return self._leaf.closed(now)
-        return self._leaf.opened(self.policy, now, unlocked=self.posture(now).state == "unlocked")
+            return self.leaf.closed(now)
+        return self.leaf.opened(self.policy, now, unlocked=self.posture(now).state == "unlocked")
 
     # ---- lists, postures, faults
 

@@ -41,6 +41,11 @@ class Leaf:
         )
 
     @property
+    def open(self) -> bool | None:
+        """Whether the leaf stands open; None where no contact tells."""
+        return self._passage.leaf_open if self.contact else None
+
+    @property
     def deadline_ms(self) -> int | None:
         """The monotonic instant at which something is overdue."""
         return self._passage.deadline_ms

@@ -96,9 +96,14 @@ class Passage:
         self._replaced: tuple[Entrant, int] | None = None  # what the newest of them took the place of
         self._exit_ms: int | None = None
 
+    @property
+    def leaf_open(self) -> bool:
+        """Whether the leaf stands open."""
+        return self.state in {State.OPEN, State.HELD}
+
     def let_in(self, entrant: Entrant, now_ms: int, no_entry_ms: int) -> list[Entrant]:
         """A grant was released; those who count as gone in already, because the leaf stands open."""
-        open_already = self.state in {State.OPEN, State.HELD}
+        open_already = self.leaf_open
         self._move("granted")
         if open_already:
             return [entrant]

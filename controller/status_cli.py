@@ -91,6 +91,7 @@ def _headline(status: Status, public: PublicState | None) -> Text:
 def _at_the_door(status: Status, public: PublicState | None) -> list[Row]:
     rows: list[Row] = [
         ("lock", "released" if status.released else "secured", WARN if status.released else GOOD),
+        ("leaf", _leaf(status), WARN if status.leaf_open else None),
         ("posture", status.posture, None if status.posture == "controlled" else WARN),
         ("commissioned", "yes" if status.in_service else "no", None if status.in_service else WARN),
         ("PIN tries left", str(status.tries), None if status.tries else BAD),
@@ -101,6 +102,12 @@ def _at_the_door(status: Status, public: PublicState | None) -> list[Row]:
         rows.append(("shows", f"{answer}, {public.digits} digits typed" if public.digits else answer, None))
         rows.append(("room", _room(public), None))
     return rows
+
+
+def _leaf(status: Status) -> str:
+    if status.leaf_open is None:
+        return "not known"
+    return "open" if status.leaf_open else "closed"
 
 
 def _room(public: PublicState) -> str:

@@ -58,6 +58,7 @@ def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
         faults=tuple(sorted(door.faults)),
         linked=linked,
         released=unit.ports.lock.released,
+        leaf_open=door.leaf.open,
         in_service=door.memory.in_service,
     )
 

@@ -114,8 +114,8 @@ class Story(Visitor):
     def _leave(self) -> str:
         before = self._count("access.out")
         self._demo.hardware.exit_button()
-        self._noticed(self._demo.hardware.pull_inside, 1)
-        self._noticed(self._demo.hardware.close_leaf, 1)
+        self._noticed(self._demo.hardware.pull_inside, open=True)
+        self._noticed(self._demo.hardware.close_leaf, open=False)
         self._wait(lambda: self._count("access.out") == before + 1, SOON_S, "the record of going out")
         return "exit button and handle; access.out is at the hub"
 

@@ -62,8 +62,8 @@ class Visitor:
             if result != "opened":
                 raise Untrue(f"the leaf is {result}, the door shows {self._demo.door.public().shown}")
 
-        self._noticed(go_in, 2)
-        self._noticed(self._demo.hardware.close_leaf, 1)
+        self._noticed(go_in, open=True)
+        self._noticed(self._demo.hardware.close_leaf, open=False)
         if self._pulses() != pulses + 1:
             raise Untrue(f"the relay moved {self._pulses() - pulses} times")
         self._went_in += 1
@@ -78,12 +78,11 @@ class Visitor:
         self._wait(lambda: self._refusals(reason) == before + 1, SOON_S, f"access.refused ({reason})")
         self._still_locked(pulses)
 
-    def _noticed(self, act: Callable[[], None], records: int) -> None:
-        """Do something and wait until the door has written that many records more: nobody is as quick as a leaf that
-        opens and shuts within the bounce time of its contact."""
-        before = self._demo.door.status().seq
+    def _noticed(self, act: Callable[[], None], *, open: bool) -> None:
+        """Do something that moves the leaf and wait until the door has noticed: nobody is as quick as a leaf that opens
+        and shuts within the bounce time of its contact. What the door noticed it has recorded."""
         act()
-        self._wait(lambda: self._demo.door.status().seq >= before + records, SOON_S, "the door to notice")
+        self._wait(lambda: self._demo.door.status().leaf_open is open, SOON_S, "the door to notice")
 
     def _still_locked(self, pulses: int) -> None:
         result = self._demo.hardware.push()

@@ -188,6 +188,7 @@ class Status(_Message, frozen=True, tag="status"):
     linked: bool
     released: bool
     in_service: bool = False
+    leaf_open: bool | None = None
 
 
 class AskCommissioning(_Message, frozen=True, tag="commission"):

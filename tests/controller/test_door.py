@@ -344,7 +344,7 @@ def check(bench: Bench) -> None:
     assert 0 <= door.tries_left(bench.now()) <= 10
     assert len(door.memory.inside) <= 8
     assert len(door._journal._throttle._repeats) <= 96
-    assert len(door._leaf._passage._awaited) <= 8
+    assert len(door.leaf._passage._awaited) <= 8
 
 
 @settings(max_examples=150)

@@ -45,6 +45,11 @@ def test_what_the_screen_shows_is_there_but_no_digit():
     assert "3 digits typed" in seen(WELL, public(digits=3))
 
 
+@pytest.mark.parametrize(("open", "word"), [(True, "open"), (False, "closed"), (None, "not known")])
+def test_the_leaf_is_open_or_closed_or_nothing_tells(open, word):
+    assert f"leaf {word}" in " ".join(seen(replace(WELL, leaf_open=open)).replace("│", " ").split())
+
+
 def test_a_door_that_cannot_know_does_not_call_its_room_free():
     assert "not known" in seen(WELL, public(bookings=False))
     assert "commissioned no" in " ".join(seen(WELL).replace("│", " ").split())
