@@ -35,9 +35,9 @@ ROOMS = {
     "display": Room("controller.display.cli:app", "door", "the page for the screen at the door"),
     "agent": Room("sync.agent.cli:app", "door", "the door's end of the link"),
     "hub": Room("sync.hub.cli:app", "hub", "the other end: issuer, collector, store and API"),
-    "list": Room("sync.hub.list_cli:app", "hub", "make and inspect code lists"),
-    "keys": Room("sync.hub.ceremony_cli:app", "hub", "make keys, sign what doors believe"),
-    "audit": Room("sync.hub.audit_cli:app", "hub", "verify an exported log"),
+    "list": Room("sync.hub.issuing.cli:app", "hub", "make and inspect code lists"),
+    "keys": Room("sync.hub.keys.ceremony_cli:app", "hub", "make keys, sign what doors believe"),
+    "audit": Room("sync.hub.audit.cli:app", "hub", "verify an exported log"),
     "qr": Room("controller.camera.cli:qr_app", "door", "read QR codes from image files"),
     "sim": Room("simulator.cli:app", "door,hub", "virtual door hardware and the demo"),
 }

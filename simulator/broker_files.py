@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sync.hub.ca import CRL
-from sync.hub.revocation import ACL
+from sync.hub.doors.revocation import ACL
+from sync.hub.keys.ca import CRL
 
 LOOK_EVERY_S: Final = 0.2
 

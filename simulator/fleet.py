@@ -30,9 +30,9 @@ from simulator.fleet_worker import Flood, Marks, Order, Progress, Site, Start, W
 from simulator.hub_client import HubClient
 from simulator.processes import Child, NotInTime, Processes
 from simulator.resources import memory_of, processor_s
-from sync.hub.cli import Hub
-from sync.hub.town import read_town
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.cli_app import Hub
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
+from sync.hub.town.town_file import read_town
 
 DOORS_A_PROCESS: Final = 2_500
 START_S: Final = 60.0

@@ -22,15 +22,16 @@ from controller.formats.encoding import b64, canonical
 from controller.formats.trust import Purpose
 from simulator import demo_files
 from simulator.fleet_door import DoorKit
-from sync.hub.ca import Authority
-from sync.hub.ceremony import OnlineKey, first
-from sync.hub.cli import Hub, open_hub
-from sync.hub.database import Base
-from sync.hub.door_readers import DoorReader
-from sync.hub.enrolment import make_hub
-from sync.hub.keys import LIST, RECEIPT
-from sync.hub.link_keys import COLLECT, COMMAND
-from sync.hub.models import (
+from sync.hub.cli_app import Hub, open_hub
+from sync.hub.doors.enrolment import make_hub
+from sync.hub.doors.readers import DoorReader
+from sync.hub.keys.ca import Authority
+from sync.hub.keys.ceremony import OnlineKey, first
+from sync.hub.keys.keyring import LIST, RECEIPT
+from sync.hub.keys.link_keys import COLLECT, COMMAND
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
+from sync.hub.store.database import Base
+from sync.hub.store.models import (
     Credential,
     Delivery,
     Door,
@@ -40,8 +41,7 @@ from sync.hub.models import (
     StatementNumber,
     Verifier,
 )
-from sync.hub.town import read_town
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.town.town_file import read_town
 
 CLIENT: Final = "booking"
 HOUR_S, DAY_S = 3_600, 86_400

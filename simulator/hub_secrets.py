@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from simulator.overheard import Secret, code_secrets, secret
-from sync.hub.keys import Keyring
+from sync.hub.keys.keyring import Keyring
 from sync.hub.settings import read_settings
 
 

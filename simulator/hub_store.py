@@ -8,7 +8,7 @@ from controller.formats import qr_pass
 from controller.formats.code_list import CodeList, Kind, PinKdf, Policy, Posture, Window
 from controller.formats.jwe import EncryptKey
 from controller.formats.jwk import VerifyKey
-from sync.hub.issuer import GrantState
+from sync.hub.issuing.issuer import GrantState
 
 
 @dataclass

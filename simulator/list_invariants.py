@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from controller.formats.code_list import CodeList
 from simulator.seen import Seen
 from simulator.simulated_door import SimulatedDoor
-from sync.hub.codes import slips
+from sync.hub.booking.codes import slips
 
 if TYPE_CHECKING:
     from simulator.hub_store import Reservation

@@ -19,9 +19,9 @@ from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, parse_state
 from simulator.hub_store import HubDoor, HubStore, Reservation
 from simulator.simulated_ceremony import Ceremony, Named
-from sync.hub.codes import draw_pin
-from sync.hub.collector import Append, Fork, Gap, next_receipt_number, place, read_batch
-from sync.hub.issuer import (
+from sync.hub.booking.codes import draw_pin
+from sync.hub.booking.windows import Booking, RoomWays, openings
+from sync.hub.issuing.issuer import (
     HORIZON_BACK_S,
     DoorRecord,
     GrantRecord,
@@ -31,7 +31,7 @@ from sync.hub.issuer import (
     needs_refresh,
     next_number,
 )
-from sync.hub.windows import Booking, RoomWays, openings
+from sync.hub.records.collector import Append, Fork, Gap, next_receipt_number, place, read_batch
 from sync.topics import split, topic
 
 BEHIND_MS = 60_000

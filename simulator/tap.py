@@ -22,7 +22,7 @@ from typing import Final
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from sync.hub.ca import Authority
+from sync.hub.keys.ca import Authority
 
 NAME: Final = "zs.tap"
 RIGHTS: Final = (

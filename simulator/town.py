@@ -29,7 +29,7 @@ from simulator.simulated_door import SimulatedDoor
 from simulator.town_calendar import DAY_S, HOUR_S, MINUTE_S, Plan, Stay
 from simulator.town_desk import Desk
 from simulator.town_hub import TownHub
-from sync.hub import readiness
+from sync.hub.doors import readiness
 
 START_S = 1_793_487_600  # 2026-11-01T00:00+01:00, a Sunday a week after the clocks went back
 MARGIN_S = 900

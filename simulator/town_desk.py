@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from simulator.town_calendar import HOUR_S, MINUTE_S, Stay
-from sync.hub.answers import Answer
-from sync.hub.occurrences import Series
-from sync.hub.reservations import Wish
+from sync.hub.booking.answers import Answer
+from sync.hub.booking.occurrences import Series
+from sync.hub.booking.reservations import Wish
 
 if TYPE_CHECKING:
     from simulator.town import TownWorld

@@ -23,13 +23,13 @@ from simulator.simulated_ceremony import Ceremony
 from simulator.simulated_hub import cheap_verifier
 from sync.hub.adapters.settings import Adapters
 from sync.hub.adapters.switchboard import Switchboard
-from sync.hub.codes import Randomness
-from sync.hub.collector import read_batch
-from sync.hub.database import open_database
-from sync.hub.keys import Keyring, make_keys
-from sync.hub.log_store import LogStore
+from sync.hub.booking.codes import Randomness
+from sync.hub.keys.keyring import Keyring, make_keys
+from sync.hub.records.collector import read_batch
+from sync.hub.records.log_store import LogStore
 from sync.hub.service import Service
-from sync.hub.town import read_town
+from sync.hub.store.database import open_database
+from sync.hub.town.town_file import read_town
 from sync.topics import split, topic
 
 PAGE = 500

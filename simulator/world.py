@@ -37,7 +37,7 @@ from simulator.simulated_disk import Fuse, SimulatedDisk
 from simulator.simulated_door import SimulatedDoor
 from simulator.simulated_hub import SimulatedHub
 from simulator.weather import Weather
-from sync.hub.windows import RoomWays
+from sync.hub.booking.windows import RoomWays
 
 START_MS = 1_798_700_400_000  # 2026-12-31T07:00:00Z, a Thursday before a year's end
 MARGIN_S = 900

@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from controller.formats.event import EVENT_KINDS
-from sync.hub.audit import DamageKind
-from sync.hub.audit_cli import app
-from sync.hub.audit_readings import BASES
+from sync.hub.audit.cli import app
+from sync.hub.audit.readings import BASES
+from sync.hub.audit.verify import DamageKind
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "audit.md").read_text("utf-8")

@@ -18,9 +18,9 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.hub.database import Sessions
-from sync.hub.retention import Retention
-from sync.hub.visits import Visits
+from sync.hub.audit.retention import Retention
+from sync.hub.records.visits import Visits
+from sync.hub.store.database import Sessions
 
 EVERY_S = 30.0
 PURGE_EVERY_S = 86_400

@@ -6,72 +6,35 @@ but `init` works in a hub folder, the current one unless `--hub` names another.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from controller.formats import trust_step
 from controller.formats.enrolment import check_names
-from controller.formats.errors import Refused
-from sync.hub import command_cli, online_keys
 from sync.hub.adapters.cli import adapters_app, import_app
-from sync.hub.bodies import instant
-from sync.hub.database import Sessions, open_database
-from sync.hub.enrolment import make_hub
-from sync.hub.keys import Keyring
-from sync.hub.keys_cli import read_file
-from sync.hub.service import Service
+from sync.hub.cli_app import HERE, AsJson, HubFolder, app, now_s, open_hub, refusals, show
+from sync.hub.doors import command_cli, enrol_cli, update_cli
+from sync.hub.doors.enrolment import make_hub
+from sync.hub.instants import instant
+from sync.hub.keys import online_keys, online_keys_cli
+from sync.hub.keys.cli import read_file
+from sync.hub.keys.trust_reach import enter_epoch
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
 from sync.hub.settings import Settings, read_settings
-from sync.hub.town import Town, read_town
-from sync.hub.trust_reach import enter_epoch
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.store import cli as store_cli
+from sync.hub.town.town_file import Town, read_town
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The hub: issuer, collector, store and API.")
-door_app = typer.Typer(no_args_is_help=True, help="Door units.")
-app.add_typer(door_app, name="door")
+__all__ = ["app"]
+
 app.add_typer(import_app, name="import")
 app.add_typer(adapters_app, name="adapters")
-console = Console()
 
-HubFolder = Annotated[Path, typer.Option("--hub", envvar="ZS_HUB", help="The hub folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-HERE = Path()
-
-
-@dataclass(frozen=True)
-class Hub:
-    """An opened hub folder."""
-
-    settings: Settings
-    keyring: Keyring
-    sessions: Sessions
-    service: Service
-
-
-def open_hub(folder: Path) -> Hub:
-    """Settings, keys and database of a hub folder. Raises Refused."""
-    settings = read_settings(folder)
-    keyring = online_keys.keyring(settings.folders.keys)
-    sessions = open_database(settings.database)
-    return Hub(settings, keyring, sessions, Service(sessions, keyring))
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what is refused into one sentence and exit status 1."""
-    try:
-        yield
-    except (Refused, OSError, UnicodeDecodeError) as error:
-        typer.echo(f"zaalsleutel hub: {error}", err=True)
-        raise typer.Exit(1) from None
+FURTHER = (enrol_cli, online_keys_cli, store_cli, update_cli)
+"""Modules whose commands join `app` by being imported."""
 
 
 @app.command()
@@ -181,35 +144,3 @@ def _check_names(plan: Town, settings: Settings) -> None:
     named = [room.doors for room in plan.rooms.values()] + [each.entrances for each in plan.buildings.values()]
     for door in sorted({door for doors in named for door in doors}):
         check_names(door, settings.doors.public)
-
-
-def show(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:
-    """Rows as a JSON array or as a table for people."""
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    if not rows:
-        typer.echo(empty)
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} = {_cell(each)}" for name, each in value.items())
-    return "–" if value is None else str(value)
-
-
-def now_s() -> int:
-    """This machine's time, UTC seconds."""
-    return int(datetime.now(UTC).timestamp())
-
-
-# Further commands of the same room, which need what is above.
-import sync.hub.enrol_cli  # noqa: E402
-import sync.hub.online_keys_cli  # noqa: E402
-import sync.hub.store_cli  # noqa: E402
-import sync.hub.update_cli  # noqa: E402, F401

@@ -37,17 +37,17 @@ from controller.formats.jwe import encrypt
 from controller.formats.jwk import VerifyKey
 from controller.formats.limits import LIMITS
 from controller.formats.state import MAX_BYTES, OFFLINE, STATE_TYP, StateReport, parse_state
-from sync.hub import in_service
-from sync.hub.collector import Append, ReadBatch, read_batch
-from sync.hub.commands import CommandDesk
-from sync.hub.database import Sessions
-from sync.hub.door_readers import DoorReaders
-from sync.hub.forged_passes import passes_in
-from sync.hub.link_keys import LinkKeys
+from sync.hub.doors import in_service
+from sync.hub.doors.commands import CommandDesk
+from sync.hub.doors.readers import DoorReaders
+from sync.hub.keys.link_keys import LinkKeys
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
 from sync.hub.link_ports import LinkService, LinkSettings
-from sync.hub.log_store import LogStore
 from sync.hub.mqtt import Client, Message, Reason, connect_properties, new_client, tls_of
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.records.collector import Append, ReadBatch, read_batch
+from sync.hub.records.forged_passes import passes_in
+from sync.hub.records.log_store import LogStore
+from sync.hub.store.database import Sessions
 from sync.topics import HUB_SUBSCRIPTIONS, split, topic
 
 KEEPALIVE_S = 30

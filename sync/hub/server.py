@@ -10,29 +10,29 @@ from pathlib import Path
 
 import uvicorn
 
-from sync.hub import online_keys
 from sync.hub.adapters.routes import adapter_routes
 from sync.hub.adapters.settings import read_adapters
 from sync.hub.adapters.switchboard import Switchboard
-from sync.hub.api import RouteMaker, create_app
+from sync.hub.api.app import RouteMaker, create_app
+from sync.hub.api.routes_enrolment import enrolment_routes
+from sync.hub.api.tls_server import uvicorn_options
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import read_house_rules
 from sync.hub.artefacts.routes import artefact_routes
 from sync.hub.chores import Chores
-from sync.hub.cli import Hub, open_hub
-from sync.hub.enrol_cli import desk_of
-from sync.hub.enrol_desk import EnrolDesk
-from sync.hub.enrol_server import DoorsServer
-from sync.hub.feed import Feed
+from sync.hub.cli_app import Hub, open_hub
+from sync.hub.doors.enrol_cli import desk_of
+from sync.hub.doors.enrol_desk import EnrolDesk
+from sync.hub.doors.enrol_server import DoorsServer
+from sync.hub.events.feed import Feed
+from sync.hub.events.webhooks import SubscriptionDesk, Webhooks
+from sync.hub.issuing.list_builder import BuilderThread
+from sync.hub.keys import online_keys
+from sync.hub.keys.link_keys import LinkKeys
+from sync.hub.keys.trust_reach import sign_anew
 from sync.hub.link import HubLink
-from sync.hub.link_keys import LinkKeys
-from sync.hub.list_builder import BuilderThread
-from sync.hub.log_store import LogStore
 from sync.hub.logs import start_logging
-from sync.hub.routes_enrolment import enrolment_routes
-from sync.hub.tls_server import uvicorn_options
-from sync.hub.trust_reach import sign_anew
-from sync.hub.webhooks import SubscriptionDesk, Webhooks
+from sync.hub.records.log_store import LogStore
 
 log = logging.getLogger(__name__)
 

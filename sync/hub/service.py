@@ -1,9 +1,9 @@
 """The hub's work, one method per thing that can happen to it: a reservation comes, a door reports, time passes.
 
 Each is one transaction; the lists it changes are made after it: at once, or by the thread of a hub that serves
-(`list_builder.py`). Time is always an argument (whole UTC seconds), randomness comes from the constructor: the same
-calls with the same seed give the same doors. What is
-asked about reservations is here; the other desks are `clients`, `doors`, `rooms` and `upkeep`.
+(`issuing/list_builder.py`). Time is always an argument (whole UTC seconds), randomness comes from the constructor: the
+same calls with the same seed give the same doors. What is asked about reservations is here; the other desks are
+`town/clients.py`, `town/rooms.py`, `doors/desk.py` and `upkeep.py`.
 
     service = Service(open_database(url), Keyring.load(folder))
     service.attach(link)                                   # anything with publish(topic, payload, retain)
@@ -18,18 +18,19 @@ from dataclasses import asdict
 from controller.formats import pin
 from controller.formats.code_list import Kind
 from controller.formats.errors import Refused
-from sync.hub import lifecycle, pin_space, reservations, rotation, store
-from sync.hub.answers import Answer, HandedOver, answer_of, note
-from sync.hub.clients import ClientDesk
-from sync.hub.codes import Randomness
-from sync.hub.credentials import Minter
-from sync.hub.database import Sessions
-from sync.hub.doors import DoorDesk
-from sync.hub.keys import Keyring
-from sync.hub.list_builder import Derive, ListBuilder
-from sync.hub.models import Client, Handover, Reservation, Room
-from sync.hub.reservations import Method, Wish
-from sync.hub.rooms import RoomDesk
+from sync.hub.booking import lifecycle, pin_space, reservations, rotation
+from sync.hub.booking.answers import Answer, HandedOver, answer_of, note
+from sync.hub.booking.codes import Randomness
+from sync.hub.booking.credentials import Minter
+from sync.hub.booking.reservations import Method, Wish
+from sync.hub.doors.desk import DoorDesk
+from sync.hub.issuing.list_builder import Derive, ListBuilder
+from sync.hub.keys.keyring import Keyring
+from sync.hub.store import questions
+from sync.hub.store.database import Sessions
+from sync.hub.store.models import Client, Handover, Reservation, Room
+from sync.hub.town.clients import ClientDesk
+from sync.hub.town.rooms import RoomDesk
 from sync.hub.upkeep import Upkeep
 from sync.hub.workbench import Publisher, Workbench
 
@@ -64,7 +65,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         (R004-16). Codes do not go over: these are two holders. Raises what `put` raises."""
 
         def work(minter: Minter) -> tuple[Answer, bool]:
-            displaced = store.reservation_of(minter.session, client, cancelled)
+            displaced = questions.reservation_of(minter.session, client, cancelled)
             if displaced.grant.state != "cancelled":
                 before = displaced.grant.state
                 minter.ask_for_lists(reservations.cancel(minter.session, displaced, minter.now))
@@ -82,7 +83,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         return bench.look(
             lambda session: answer_of(
                 Minter(session, bench.keyring, bench.chance, now),
-                store.reservation_of(session, client, ref),
+                questions.reservation_of(session, client, ref),
                 reveal=False,
             )
         )
@@ -92,7 +93,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         `not_found`, `not_yet` before that time."""
 
         def work(minter: Minter) -> Answer:
-            reservation = store.reservation_of(minter.session, client, ref)
+            reservation = questions.reservation_of(minter.session, client, ref)
             if now < reservation.grant.reveal_at:
                 raise Refused("not_yet", "ref", "the codes may not be shown before `reveal_at`")
             return answer_of(minter, reservation, reveal=True)
@@ -128,7 +129,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         `bad_request` for what was before the codes could be shown, or is still to come."""
 
         def work(minter: Minter) -> Answer:
-            reservation = store.reservation_of(minter.session, client, ref, lock=True)
+            reservation = questions.reservation_of(minter.session, client, ref, lock=True)
             if not reservation.grant.reveal_at - AHEAD_S <= told.at <= now + AHEAD_S:
                 raise Refused("bad_request", "at", "between the time the codes may be shown and now")
             minter.session.add(Handover(grant_id=reservation.grant_id, **asdict(told)))
@@ -149,10 +150,10 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         ending: bool = False,
     ) -> Answer:
         def work(minter: Minter) -> Answer:
-            reservation = store.reservation_of(minter.session, client, ref, lock=True)
+            reservation = questions.reservation_of(minter.session, client, ref, lock=True)
             if not ending:
                 grant = reservation.grant
-                _check_books(client, grant.kind, store.rooms_of_grant(minter.session, grant), now)
+                _check_books(client, grant.kind, questions.rooms_of_grant(minter.session, grant), now)
             minter.ask_for_lists(change(minter, reservation))
             note(minter.session, reservation, action, now)
             return answer_of(minter, reservation, reveal=True)
@@ -164,7 +165,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         client = session.get_one(Client, client_id)
         _check_may(client, ref, wish)
         # A cancellation must get through whatever has become of the rooms since.
-        rooms = store.rooms_of(session, client, () if wish.state == "cancelled" else wish.rooms)
+        rooms = questions.rooms_of(session, client, () if wish.state == "cancelled" else wish.rooms)
         _check_books(client_id, wish.kind, rooms, now)
         windows = reservations.booked_windows(wish, rooms, now)
         reservation = session.get(Reservation, (client_id, ref), with_for_update={"of": Reservation})
@@ -177,7 +178,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         replaced: Reservation | None = None
         if wish.replaces is not None:
             # Cancelled first: the new one may stand exactly where the old one stood.
-            replaced = store.reservation_of(session, client_id, wish.replaces, lock=True)
+            replaced = questions.reservation_of(session, client_id, wish.replaces, lock=True)
             minter.ask_for_lists(reservations.cancel(session, replaced, now))
         minter.ask_for_lists(reservations.write(session, reservation, wish, rooms, windows, now))
         if replaced is not None:
@@ -185,7 +186,7 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         grant = reservation.grant
         if wish.state == "active":
             made = minter.mint_missing(grant, rooms)
-            pin_space.check_room_left(session, grant, store.doors_to(session, wish.rooms), now)
+            pin_space.check_room_left(session, grant, questions.doors_to(session, wish.rooms), now)
         note(session, reservation, "created" if created else "replaced", now)
         answer = answer_of(minter, reservation, reveal=True)
         if replaced is not None:

@@ -11,12 +11,16 @@ from collections.abc import Callable
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from sync.hub import closures, hub_events, lifecycle, policies, readiness, rotation, store, updates
-from sync.hub.credentials import Minter, forget_over
-from sync.hub.hub_events import HubEventType, tell
-from sync.hub.issuer import ISSUED_AHEAD_S, REFRESH_S
-from sync.hub.models import Delivery, Door, DoorList, ListRequest, Reservation, Room
-from sync.hub.readiness import DoorReadiness, Late
+from sync.hub.booking import closures, lifecycle, rotation
+from sync.hub.booking.credentials import Minter, forget_over
+from sync.hub.doors import readiness, updates
+from sync.hub.doors.readiness import DoorReadiness, Late
+from sync.hub.events import hub_events
+from sync.hub.events.hub_events import HubEventType, tell
+from sync.hub.issuing.issuer import ISSUED_AHEAD_S, REFRESH_S
+from sync.hub.store import questions
+from sync.hub.store.models import Delivery, Door, DoorList, ListRequest, Reservation, Room
+from sync.hub.town import policies
 from sync.hub.workbench import Workbench
 
 BEHIND_S = 60
@@ -133,7 +137,7 @@ def _not_told(session: Session, now: int) -> list[tuple[Late, Reservation, Deliv
     """Reservations that are late, of which nobody was told."""
     found = []
     for each in readiness.late(session, now):
-        reservation = store.reservation_of(session, each.client, each.reservation)
+        reservation = questions.reservation_of(session, each.client, each.reservation)
         delivery = session.get_one(Delivery, (reservation.grant_id, each.door))
         if not delivery.stale:
             found.append((each, reservation, delivery))
@@ -156,7 +160,7 @@ def _watch(session: Session, now: int) -> None:
 
 
 def _tell_rooms(session: Session, door: str, kind: HubEventType, line: str, now: int) -> None:
-    rooms = session.scalars(select(Room).where(Room.id.in_(store.rooms_behind(session, door))).order_by(Room.id))
+    rooms = session.scalars(select(Room).where(Room.id.in_(questions.rooms_behind(session, door))).order_by(Room.id))
     for room in rooms.all():
         tell(session, now, kind, service=room.service, room=room.id, door=door, detail={"line": line})
 

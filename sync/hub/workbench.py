@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from sync import topics
-from sync.hub.codes import Randomness
-from sync.hub.credentials import Minter
-from sync.hub.database import Sessions, reading
-from sync.hub.keys import Keyring
-from sync.hub.models import DoorList
+from sync.hub.booking.codes import Randomness
+from sync.hub.booking.credentials import Minter
+from sync.hub.keys.keyring import Keyring
+from sync.hub.store.database import Sessions, reading
+from sync.hub.store.models import DoorList
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from simulator.broker import NoBroker
 from simulator.fleet import Fleet, Size
 from simulator.fleet_town import CLIENT, door_id
 from simulator.hub_client import HubClient, Json
-from sync.hub.bodies import instant
+from sync.hub.instants import instant
 from tests.bench.measure import Missing, Result, percentile, result
 from tests.sync.hub.postgresql import NoPostgresql, running_cluster
 

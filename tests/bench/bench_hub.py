@@ -18,9 +18,9 @@ from controller.formats.jwe import decrypt, encrypt
 from controller.formats.jwe import make_key as make_reader
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
-from sync.hub.collector import ReadBatch, read_batch
-from sync.hub.database import open_database
-from sync.hub.log_store import LogStore
+from sync.hub.records.collector import ReadBatch, read_batch
+from sync.hub.records.log_store import LogStore
+from sync.hub.store.database import open_database
 from tests.bench.measure import Missing, Result, against_floor
 from tests.sync.hub.door_log import DoorLog
 from tests.sync.hub.postgresql import NoPostgresql, running_cluster

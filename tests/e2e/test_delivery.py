@@ -34,12 +34,12 @@ from controller.formats.state import StateReport
 from simulator import tap
 from simulator.overheard import leaks
 from simulator.tap import Tap
-from sync.hub.audit import verify
-from sync.hub.audit_export import export
-from sync.hub.database import Sessions, open_database
+from sync.hub.audit.export import export
+from sync.hub.audit.verify import verify
+from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.link import HubLink
-from sync.hub.link_keys import LinkKeys
-from sync.hub.log_store import LogStore
+from sync.hub.records.log_store import LogStore
+from sync.hub.store.database import Sessions, open_database
 from sync.topics import topic
 from tests.sync.mosquitto import Mosquitto
 

@@ -19,9 +19,9 @@ from controller.formats.encoding import parse_object
 from simulator.demo import Demo
 from simulator.demo_files import DOOR, ROOM, Rules
 from simulator.hub_client import applied, booking, code
-from sync.hub.database import open_database
-from sync.hub.log_store import LogStore
+from sync.hub.records.log_store import LogStore
 from sync.hub.settings import read_settings
+from sync.hub.store.database import open_database
 
 pytestmark = pytest.mark.e2e
 

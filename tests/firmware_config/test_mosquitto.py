@@ -18,8 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync import topics
-from sync.hub.ca import Authority, make_authority, make_tls
-from sync.hub.revocation import BrokerFiles, access_rules
+from sync.hub.doors.revocation import BrokerFiles, access_rules
+from sync.hub.keys.ca import Authority, make_authority, make_tls
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config" / "mosquitto"
 BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")

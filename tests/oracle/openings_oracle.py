@@ -1,8 +1,8 @@
 """A second opinion on who may enter which door when: margins walked step by step, nothing computed at once.
 
-Nothing of `sync.hub.windows` is used. Bookings are made on whole minutes, so everything that can change does so on a
-half-minute: `STEP_S`. A margin is walked outward from the booked time until it is used up or somebody else is in the
-way; where two margins meet, the points that both could have are counted and the nearer half goes to each.
+Nothing of `sync.hub.booking.windows` is used. Bookings are made on whole minutes, so everything that can change does so
+on a half-minute: `STEP_S`. A margin is walked outward from the booked time until it is used up or somebody else is in
+the way; where two margins meet, the points that both could have are counted and the nearer half goes to each.
 """
 
 from __future__ import annotations

@@ -19,15 +19,15 @@ from controller.formats.code_list import parse
 from controller.formats.envelope import open_envelope
 from controller.formats.limits import LIMITS
 from simulator.simulated_hub import cheap_verifier
-from sync.hub.clients import Caller
-from sync.hub.closures import Closing
-from sync.hub.codes import Randomness
-from sync.hub.database import open_database
-from sync.hub.keys import Keyring, make_keys
-from sync.hub.occurrences import Series
-from sync.hub.reservations import Overlap, Wish
+from sync.hub.booking.closures import Closing
+from sync.hub.booking.codes import Randomness
+from sync.hub.booking.occurrences import Series
+from sync.hub.booking.reservations import Overlap, Wish
+from sync.hub.keys.keyring import Keyring, make_keys
 from sync.hub.service import Service
-from sync.hub.town import read_town
+from sync.hub.store.database import open_database
+from sync.hub.town.clients import Caller
+from sync.hub.town.town_file import read_town
 from tests.oracle.calendar_oracle import Calendar, Held, evenings, instant
 from tests.oracle.openings_oracle import Hall
 

@@ -6,7 +6,7 @@
 import os
 import random
 
-from sync.hub.windows import Booking, RoomWays, openings
+from sync.hub.booking.windows import Booking, RoomWays, openings
 from tests.oracle.openings_oracle import Hall, Stay, Town, make_town
 
 INSTANTS = int(os.environ.get("ZS_CALENDAR_INSTANTS", "4000"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator.broker_files import BrokerFiles
-from sync.hub.ca import CRL
-from sync.hub.revocation import ACL
+from sync.hub.doors.revocation import ACL
+from sync.hub.keys.ca import CRL
 
 
 @pytest.fixture

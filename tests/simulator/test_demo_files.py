@@ -11,7 +11,7 @@ from simulator.demo_files import DOOR, Folders, PathTooLong, Rules
 from simulator.hardware import LINES
 from sync.agent.config import read_config
 from sync.hub.settings import read_settings
-from sync.hub.town import read_town
+from sync.hub.town.town_file import read_town
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from controller.formats.state import MAX_BYTES, STATE_TYP, parse_state
 from controller.formats.trust import parse
 from simulator.fleet_door import DoorKit, LinkedController
 from simulator.simulated_ceremony import Ceremony
-from sync.hub.collector import read_batch
+from sync.hub.records.collector import read_batch
 
 DOOR = "d00001"
 

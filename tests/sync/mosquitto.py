@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sync.hub.ca import Authority, make_tls
+from sync.hub.keys.ca import Authority, make_tls
 
 
 class Mosquitto:

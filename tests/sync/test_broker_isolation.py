@@ -14,7 +14,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from simulator import broker as shipped
-from sync.hub.ca import HUB, Authority, make_authority, make_tls
+from sync.hub.keys.ca import HUB, Authority, make_authority, make_tls
 from sync.topics import DOWN, UP, topic
 
 ATTACKER, VICTIM = "hall-1", "hall-2"

@@ -23,8 +23,8 @@ from controller.formats.errors import Refused
 from controller.formats.messages import Hello
 from sync.agent import https
 from sync.agent.enrol import Errands
-from sync.hub.ca import make_tls
-from sync.hub.enrol_server import DoorsServer
+from sync.hub.doors.enrol_server import DoorsServer
+from sync.hub.keys.ca import make_tls
 from sync.hub.settings import Address, Doors, Folders, Http, Settings
 from tests.sync.hub.enrolling import NOW, Town, UnitAtTheDoor, make_town
 

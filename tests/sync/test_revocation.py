@@ -24,12 +24,12 @@ from typer.testing import CliRunner
 
 from simulator.broker import SEARCHED, write_configuration
 from sync.hub import cli
-from sync.hub.ca import CRL, Authority, make_tls
-from sync.hub.database import open_database, reading
-from sync.hub.enrol_desk import note_certificate
-from sync.hub.enrol_models import ShutDoor
-from sync.hub.models import Door
-from sync.hub.revocation import ACL, BrokerFiles, access_rules, shut_out
+from sync.hub.doors.enrol_desk import note_certificate
+from sync.hub.doors.enrol_models import ShutDoor
+from sync.hub.doors.revocation import ACL, BrokerFiles, access_rules, shut_out
+from sync.hub.keys.ca import CRL, Authority, make_tls
+from sync.hub.store.database import open_database, reading
+from sync.hub.store.models import Door
 
 BROKER = shutil.which("mosquitto", path=SEARCHED)
 PATIENCE_S = 20
@@ -206,7 +206,7 @@ def test_the_command_takes_all_three_measures(broker, tmp_path, monkeypatch):
         Connection(broker, "hall-1")
     with reading(sessions).begin() as session:
         assert session.get_one(ShutDoor, "hall-1").shut_at is not None
-    monkeypatch.setattr("sync.hub.enrol_cli.SHUT_WITHIN_S", 0.0)
+    monkeypatch.setattr("sync.hub.doors.enrol_cli.SHUT_WITHIN_S", 0.0)
     broker.stop()
     assert runner.invoke(cli.app, ["door", "revoke", "hall-1", "--hub", str(hub)]).exit_code == 1
 

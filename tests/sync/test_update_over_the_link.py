@@ -27,15 +27,15 @@ from sync.agent import updates as agent_updates
 from sync.agent.config import BrokerSection, Config, DoorSection, UpdateSection
 from sync.agent.runner import Runner
 from sync.agent.updates import Machine
-from sync.hub.enrol_server import DoorsServer
-from sync.hub.keys import Keyring
+from sync.hub.doors.enrol_server import DoorsServer
+from sync.hub.doors.updates import UpdateDesk
+from sync.hub.keys.keyring import Keyring
+from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.link import HubLink
-from sync.hub.link_keys import LinkKeys
-from sync.hub.models import Door
 from sync.hub.service import Service
 from sync.hub.settings import Address, Doors, Folders, Http, Settings
-from sync.hub.town import read_town
-from sync.hub.updates import UpdateDesk
+from sync.hub.store.models import Door
+from sync.hub.town.town_file import read_town
 from tests import update_offer
 from tests.controller.enrolled_unit import Town as TrustingTown
 from tests.sync.hub.conftest import TOWN

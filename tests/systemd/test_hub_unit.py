@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.hub.ca import CRL
-from sync.hub.revocation import ACL
+from sync.hub.doors.revocation import ACL
+from sync.hub.keys.ca import CRL
 
 UNIT = Path(__file__).parents[2] / "systemd" / "hub" / "zaalsleutel-hub.service"
 ADAPTERS = UNIT.with_name("zaalsleutel-adapters.service")

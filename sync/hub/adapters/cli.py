@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,10 +25,8 @@ from sync.hub.adapters.polling import Poller
 from sync.hub.adapters.settings import read_adapters
 from sync.hub.adapters.switchboard import Format, Switchboard
 from sync.hub.artefacts.house_rules import read_house_rules
-from sync.hub.models import Client
-
-if TYPE_CHECKING:
-    from sync.hub.cli import Hub
+from sync.hub.cli_app import Hub, open_hub, refusals, show
+from sync.hub.store.models import Client
 
 import_app = typer.Typer(no_args_is_help=True, help="Take reservations from a file.")
 adapters_app = typer.Typer(no_args_is_help=True, help="Systems that do not call the API themselves.")
@@ -61,8 +59,6 @@ def import_ics(
     as_json: AsJson = False,
 ) -> None:
     """An iCalendar file: UID is the ref, LOCATION the room, SEQUENCE the version."""
-    from sync.hub.cli import refusals
-
     with refusals():
         plan = Plan(kind_of(kind), ahead_days, per_attendee)
     _import("ics", file, client, hub, as_json=as_json, plan=plan)
@@ -87,8 +83,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Poll the feeds of adapters.toml until interrupted. Lists are published by `hub serve`."""
-    from sync.hub.cli import refusals
-
     with refusals():
         pollers = _board(hub).pollers
         if once:
@@ -115,7 +109,6 @@ def calendar(
 ) -> None:
     """Write the staff calendar: when rooms are taken, without codes and without holders."""
     from sync.hub.adapters import routes
-    from sync.hub.cli import open_hub, refusals
 
     with refusals():
         told = cast(Language, one_of(language, ("nl", "fr", "de", "en"), "--language"))
@@ -133,8 +126,6 @@ def oslo(
     hub: HubFolder = HERE,
 ) -> None:
     """Write a client's reservations in the terms of OSLO Zaalreservatie."""
-    from sync.hub.cli import refusals
-
     with refusals():
         document = _board(hub, client).document(client, base)
         _write(json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n", out)
@@ -146,15 +137,11 @@ def rooms(
     base: Annotated[str, typer.Option(help="Put before the name of a blank node.")] = "",
 ) -> None:
     """Draft the rooms of town.toml from an OSLO document; doors are still to be filled in."""
-    from sync.hub.cli import refusals
-
     with refusals():
         typer.echo(draft(read_rooms(file.read_bytes(), base)), nl=False)
 
 
 def _import(form: Format, file: Path, client: str, hub: Path, *, as_json: bool, **how: Any) -> None:
-    from sync.hub.cli import refusals
-
     with refusals():
         outcomes = _board(hub, client).upload(form, client, file.read_bytes(), _now_s(), **how)
     _report(outcomes, as_json=as_json)
@@ -163,8 +150,6 @@ def _import(form: Format, file: Path, client: str, hub: Path, *, as_json: bool, 
 
 def _board(hub: Path, client: str | None = None) -> Switchboard:
     """The adapters of a hub folder, after a look whether `client` is one of its clients. Raises Refused."""
-    from sync.hub.cli import open_hub
-
     opened = open_hub(hub)
     if client is not None:
         _client(opened, client)
@@ -192,8 +177,6 @@ def _report_poll(poller: Poller, *, as_json: bool) -> bool:
 
 
 def _report(outcomes: Iterable[Outcome], *, as_json: bool) -> None:
-    from sync.hub.cli import show
-
     show([asdict(each) for each in outcomes], COLUMNS, as_json=as_json, empty="nothing in it")
 
 

@@ -34,8 +34,8 @@ from sync.hub.adapters.entry import (
     window,
 )
 from sync.hub.adapters.places import Places
-from sync.hub.issuer import GrantState
-from sync.hub.reservations import Method
+from sync.hub.booking.reservations import Method
+from sync.hub.issuing.issuer import GrantState
 
 REQUIRED = ("ref", "room", "date")
 OPTIONAL = ("start", "end", "end_date", "state", "category", "holder", "holder_kind", "language", "methods", "replaces")

@@ -15,9 +15,9 @@ from typing import Literal, get_args
 
 from controller.formats.code_list import KINDS, Kind, Language, Window
 from controller.formats.errors import Refused
-from sync.hub.issuer import GrantState
-from sync.hub.personal_data import refuse_personal_data
-from sync.hub.reservations import Method, Wish
+from sync.hub.booking.personal_data import refuse_personal_data
+from sync.hub.booking.reservations import Method, Wish
+from sync.hub.issuing.issuer import GrantState
 
 HolderKind = Literal["person", "association", "company", "staff"]
 HOLDER_KINDS: tuple[HolderKind, ...] = get_args(HolderKind)

@@ -27,7 +27,7 @@ from sync.hub.adapters.fetch import Access, Fetcher, read_secret
 from sync.hub.adapters.intake import Intake, Outcome
 from sync.hub.adapters.places import Places
 from sync.hub.adapters.settings import HookPlan
-from sync.hub.issuer import GrantState
+from sync.hub.issuing.issuer import GrantState
 
 _NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What goes into the address that is fetched: nothing that could lead it elsewhere."""

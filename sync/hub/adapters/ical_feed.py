@@ -27,8 +27,8 @@ from controller.formats.code_list import Kind, Window
 from controller.formats.errors import Refused
 from sync.hub.adapters.entry import Entry, Rejected, as_ref, rejected, window
 from sync.hub.adapters.places import Places
-from sync.hub.issuer import GrantState
-from sync.hub.occurrences import names_a_day
+from sync.hub.booking.occurrences import names_a_day
+from sync.hub.issuing.issuer import GrantState
 
 EVENTS_MAX = 5_000
 EVENT = "event"

@@ -19,10 +19,10 @@ from sqlalchemy.orm import selectinload
 from controller.formats.code_list import Language, Window
 from controller.formats.errors import Refused
 from sync.hub.adapters.entry import Entry, HolderKind, Rejected, rejected
-from sync.hub.database import Sessions, reading
-from sync.hub.models import Grant, Reservation
-from sync.hub.reservations import Method
+from sync.hub.booking.reservations import Method
 from sync.hub.service import Service
+from sync.hub.store.database import Sessions, reading
+from sync.hub.store.models import Grant, Reservation
 
 Result = Literal["created", "changed", "unchanged", "older", "over", "refused"]
 

@@ -21,7 +21,7 @@ from controller.formats.code_list import Window
 from controller.formats.errors import Refused
 from sync.hub.adapters.entry import Entry, HolderKind, Rejected, as_ref, rejected, window
 from sync.hub.adapters.places import Places
-from sync.hub.issuer import GrantState
+from sync.hub.issuing.issuer import GrantState
 
 CONTEXT = (
     "https://data.vlaanderen.be/doc/applicatieprofiel/zaalreservatie/ontwerpstandaard/2025-04-18/context/"

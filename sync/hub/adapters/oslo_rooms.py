@@ -17,7 +17,7 @@ from typing import Any
 
 from controller.formats.errors import Refused
 from sync.hub.adapters.oslo import absolute, last_part, listed, text_of
-from sync.hub.occurrences import WEEKDAYS
+from sync.hub.booking.occurrences import WEEKDAYS
 
 ROOM_TYPES = frozenset({"Infrastructuur", "Binnenruimte", "Buitenruimte", "Ruimte", "Zaal"})
 _TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(:00)?")

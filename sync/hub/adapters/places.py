@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from controller.formats.code_list import Window
 from controller.formats.errors import Refused
-from sync.hub.database import Sessions, reading
-from sync.hub.models import Room
-from sync.hub.occurrences import Days, LocalRoom
+from sync.hub.booking.occurrences import Days, LocalRoom
+from sync.hub.store.database import Sessions, reading
+from sync.hub.store.models import Room
 
 
 @dataclass(frozen=True)

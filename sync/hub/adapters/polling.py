@@ -19,7 +19,7 @@ from sync.hub.adapters.ical_feed import DAY_S, EVENT, Plan, read_feed
 from sync.hub.adapters.intake import Intake, Outcome, held_windows
 from sync.hub.adapters.places import Places
 from sync.hub.adapters.settings import FeedPlan
-from sync.hub.models import Reservation
+from sync.hub.store.models import Reservation
 
 ACCEPT = "text/calendar"
 GONE_SHARE = 4

@@ -18,15 +18,15 @@ from sqlalchemy import select
 
 from controller.formats.code_list import Language
 from controller.formats.errors import Refused
-from sync.hub import store
 from sync.hub.adapters.intake import Outcome
 from sync.hub.adapters.staff_calendar import taken, write_calendar
 from sync.hub.adapters.switchboard import Format, Switchboard
-from sync.hub.clients import Caller
-from sync.hub.database import Sessions, reading
-from sync.hub.gate import Gate
-from sync.hub.models import Client, Room
-from sync.hub.problems import documented
+from sync.hub.api.gate import Gate
+from sync.hub.api.problems import documented
+from sync.hub.store import questions
+from sync.hub.store.database import Sessions, reading
+from sync.hub.store.models import Client, Room
+from sync.hub.town.clients import Caller
 
 DAY_S = 86_400
 MEDIA_TYPES: dict[Format, str] = {"csv": "text/csv", "ics": "text/calendar", "oslo": "application/ld+json"}
@@ -119,7 +119,7 @@ def calendar(
 ) -> bytes:
     """The staff calendar that `client` may see, from a day before `now` to `days` after it."""
     with reading(sessions).begin() as session:
-        rooms = session.scalars(select(Room.id).where(Room.id.in_(store.visible_rooms(client)))).all()
+        rooms = session.scalars(select(Room.id).where(Room.id.in_(questions.visible_rooms(client)))).all()
         times = taken(session, client.id, rooms, now - DAY_S, now + days * DAY_S)
     return write_calendar(times, room_name, language, now)
 

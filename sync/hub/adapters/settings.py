@@ -42,7 +42,7 @@ from controller.formats.encoding import split_place
 from controller.formats.errors import Refused
 from controller.formats.toml_file import parse_toml
 from sync.hub.adapters.entry import HolderKind
-from sync.hub.issuer import GrantState
+from sync.hub.issuing.issuer import GrantState
 
 FILE = "adapters.toml"
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]

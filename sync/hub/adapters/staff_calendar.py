@@ -16,8 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Kind, Language
-from sync.hub.issuer import GrantState
-from sync.hub.models import Grant, GrantBooking, Reservation
+from sync.hub.issuing.issuer import GrantState
+from sync.hub.store.models import Grant, GrantBooking, Reservation
 
 SHOWN: dict[GrantState, str] = {
     "pending": "TENTATIVE",

@@ -26,8 +26,8 @@ from sync.hub.adapters.oslo import read_oslo, write_oslo
 from sync.hub.adapters.places import Places, places_of
 from sync.hub.adapters.polling import Poller
 from sync.hub.adapters.settings import Adapters
-from sync.hub.database import Sessions
 from sync.hub.service import Service
+from sync.hub.store.database import Sessions
 
 Format = Literal["csv", "ics", "oslo"]
 UPLOADED = Plan(kind="renter", ahead_days=365)

@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Language
 from controller.formats.errors import Refused
-from sync.hub import store
 from sync.hub.artefacts.house_rules import HouseRules
 from sync.hub.artefacts.sheet import Pin, Sheet, Time
-from sync.hub.bodies import instant
-from sync.hub.database import Sessions
-from sync.hub.keys import Keyring
-from sync.hub.models import ApiEntry, Credential, DoorGroup, Grant, Room
+from sync.hub.instants import instant
+from sync.hub.keys.keyring import Keyring
+from sync.hub.store import questions
+from sync.hub.store.database import Sessions
+from sync.hub.store.models import ApiEntry, Credential, DoorGroup, Grant, Room
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Desk:
         """The sheet of one credential at `now` (UTC seconds), in the reservation's language unless another is asked
         for. Raises Refused `not_found` for whatever does not exist (any more), `not_yet` before the reveal."""
         with self.sessions.begin() as session:
-            reservation = store.reservation_of(session, client, ref)
+            reservation = questions.reservation_of(session, client, ref)
             grant = reservation.grant
             handed_over = _handed_over(grant, credential, now)
             if now < grant.reveal_at:
@@ -90,7 +90,7 @@ def _handed_over(grant: Grant, asked: str, now: int) -> list[Credential]:
         if each.sealed is not None and each.ends_at is None and each.method in grant.methods and not each.duress
     ]
     wanted = next((each for each in alive if each.id == asked), None)
-    if wanted is None or grant.state == "cancelled" or store.last_end(grant.bookings) <= now:
+    if wanted is None or grant.state == "cancelled" or questions.last_end(grant.bookings) <= now:
         raise Refused("not_found", "credential", "there is no such code, or it has been replaced or is over")
     return [each for each in alive if each.holder == wanted.holder]
 
@@ -98,7 +98,7 @@ def _handed_over(grant: Grant, asked: str, now: int) -> list[Credential]:
 def _times(session: Session, grant: Grant, zone: ZoneInfo, now: int) -> tuple[Time, ...]:
     """The grant's booked times that are not over, in the room's zone. Where several doors lead to the room, the last
     one to open counts: nobody is sent to stand before a closed door."""
-    openings = store.openings_of(session, grant)
+    openings = questions.openings_of(session, grant)
     times = []
     for start, until in sorted({(booking.start, booking.until) for booking in grant.bookings if booking.until > now}):
         opens = max((each.start for each in openings if each.start <= start < each.until), default=start)

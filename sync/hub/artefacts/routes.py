@@ -16,14 +16,14 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from controller.formats.code_list import Language
 from controller.formats.errors import Refused
+from sync.hub.api.bodies import REF
+from sync.hub.api.gate import Gate
+from sync.hub.api.problems import documented
 from sync.hub.artefacts import page, paper, qr_picture
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.sheet import Sheet
 from sync.hub.artefacts.sms import sms
-from sync.hub.bodies import REF
-from sync.hub.clients import Caller
-from sync.hub.gate import Gate
-from sync.hub.problems import documented
+from sync.hub.town.clients import Caller
 
 Artefact = Literal["qr.svg", "qr.png", "sheet.pdf", "sheet.html", "sheet.txt", "sms.txt"]
 

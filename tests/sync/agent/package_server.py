@@ -14,7 +14,7 @@ from controller.formats.jwk import make_key
 from controller.formats.update import Update
 from sync.agent import fetch as fetching
 from sync.agent.fetch import Source
-from sync.hub.ca import make_tls
+from sync.hub.keys.ca import make_tls
 from tests import update_offer
 from tests.sync.hub.enrolling import NOW
 

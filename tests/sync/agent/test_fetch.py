@@ -10,7 +10,7 @@ from controller.formats.errors import Refused
 from controller.formats.update import Update
 from sync.agent import fetch as fetching
 from sync.agent.fetch import RESERVE_BYTES, GivenUp, Source, fetch
-from sync.hub.ca import make_tls
+from sync.hub.keys.ca import make_tls
 from tests.sync.agent.package_server import PACKAGE, Hub, update
 from tests.sync.hub.enrolling import NOW
 

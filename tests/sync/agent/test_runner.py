@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from controller.formats.messages import Hello, LineBuffer, Link, decode_line, encode_line
 from sync.agent import cli
-from sync.hub.ca import Authority, make_tls
+from sync.hub.keys.ca import Authority, make_tls
 from tests.sync.mosquitto import Mosquitto
 
 CONFIG = """

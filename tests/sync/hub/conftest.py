@@ -13,12 +13,12 @@ from controller.formats.code_list import CodeList, parse
 from controller.formats.envelope import open_envelope
 from controller.formats.limits import LIMITS
 from controller.formats.state import StateReport
-from sync.hub.codes import Randomness
-from sync.hub.database import open_database
-from sync.hub.keys import Keyring, make_keys
-from sync.hub.reservations import Wish
+from sync.hub.booking.codes import Randomness
+from sync.hub.booking.reservations import Wish
+from sync.hub.keys.keyring import Keyring, make_keys
 from sync.hub.service import Service
-from sync.hub.town import read_town
+from sync.hub.store.database import open_database
+from sync.hub.town.town_file import read_town
 from tests.sync.hub.postgresql import Cluster, NoPostgresql, running_cluster
 
 NOW = 1_784_000_040  # 2026-07-14, on a whole minute

@@ -13,13 +13,13 @@ from controller.formats.enrolment import Broker, Invitation, RenewalRequest
 from controller.formats.enrolment_messages import AskRenewal, FetchTrust, FoundTrust, SendEnrolment
 from controller.formats.envelope import seal
 from sync.agent.enrol_identity import Identity
-from sync.hub.ca import make_tls
-from sync.hub.database import Sessions, open_database
-from sync.hub.enrol_desk import EnrolDesk, Place
-from sync.hub.keys import Keyring, make_keys
-from sync.hub.link_keys import LinkKeys, make_link_keys
-from sync.hub.models import Door
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.doors.enrol_desk import EnrolDesk, Place
+from sync.hub.keys.ca import make_tls
+from sync.hub.keys.keyring import Keyring, make_keys
+from sync.hub.keys.link_keys import LinkKeys, make_link_keys
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
+from sync.hub.store.database import Sessions, open_database
+from sync.hub.store.models import Door
 from tests.sync.hub.town_trust import hold_ceremony
 
 NOW = datetime.now(UTC).replace(microsecond=0)

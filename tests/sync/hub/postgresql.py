@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from sync.hub.migrate import migrate
+from sync.hub.store.migrate import migrate
 
 ACCOUNT = "postgres"
 TEMPLATE = "migrated"

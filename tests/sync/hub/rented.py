@@ -7,10 +7,10 @@ from typing import Any
 
 from controller.formats.encoding import canonical
 from controller.formats.event import Event, EventKind, Opening
-from sync.hub.collector import read_batch
-from sync.hub.database import Sessions
-from sync.hub.log_store import LogStore
+from sync.hub.records.collector import read_batch
+from sync.hub.records.log_store import LogStore
 from sync.hub.service import Service
+from sync.hub.store.database import Sessions
 from tests.sync.hub.conftest import HOUR, NOW, wish
 from tests.sync.hub.door_log import DoorLog
 

@@ -13,7 +13,8 @@ from controller.formats.envelope import open_envelope
 from controller.formats.jwk import make_key
 from controller.formats.limits import LIMITS
 from controller.formats.trust_step import open_first
-from sync.hub.cli import app, open_hub
+from sync.hub.cli import app
+from sync.hub.cli_app import open_hub
 from tests.sync.hub.conftest import TOWN
 from tests.sync.hub.town_trust import hold_ceremony
 

@@ -37,13 +37,13 @@ from controller.formats.state import STATE_TYP, StateReport
 from sync.agent import link
 from sync.agent.config import BrokerSection, Config, DoorSection
 from sync.agent.runner import Runner
-from sync.hub.collector import ReadBatch
-from sync.hub.database import Sessions, open_database
-from sync.hub.door_readers import DoorReaders
+from sync.hub.doors.readers import DoorReaders
+from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.link import HubLink
-from sync.hub.link_keys import LinkKeys
-from sync.hub.log_store import LogStore
-from sync.hub.log_storing import Answer
+from sync.hub.records.collector import ReadBatch
+from sync.hub.records.log_store import LogStore
+from sync.hub.records.log_storing import Answer
+from sync.hub.store.database import Sessions, open_database
 from sync.topics import topic
 from tests.sync.hub.door_log import LOG, DoorLog
 from tests.sync.mosquitto import Mosquitto

@@ -15,9 +15,9 @@ from controller.formats.envelope import seal
 from controller.formats.jwk import make_key
 from controller.formats.state import STATE_TYP
 from sync.hub import link as link_module
-from sync.hub.ca import make_tls
+from sync.hub.keys.ca import make_tls
+from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.link import HubLink, _Arrived
-from sync.hub.link_keys import LinkKeys
 from tests.sync.hub.conftest import DAY, HOUR, NOW, report, wish
 
 KEY = make_key()

@@ -6,9 +6,9 @@ from sqlalchemy import select
 from controller.formats import pin, qr_pass
 from controller.formats.encoding import unb64
 from controller.formats.errors import Refused
-from sync.hub.models import ApiEntry, Credential, Grant, Verifier
-from sync.hub.reservations import Overlap
-from sync.hub.town import read_town
+from sync.hub.booking.reservations import Overlap
+from sync.hub.store.models import ApiEntry, Credential, Grant, Verifier
+from sync.hub.town.town_file import read_town
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, codes_of, report, wish
 
 

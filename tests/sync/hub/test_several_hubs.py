@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from controller.formats.errors import Refused
-from sync.hub.database import open_database
-from sync.hub.models import DoorList
 from sync.hub.service import Service
+from sync.hub.store.database import open_database
+from sync.hub.store.models import DoorList
 from tests.sync.hub.conftest import DAY, HOUR, NOW, codes_of, wish
 
 CALLERS = 50

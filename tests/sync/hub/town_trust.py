@@ -10,9 +10,9 @@ from controller.formats.encoding import canonical, parse_object
 from controller.formats.jwk import SigningKey, make_key
 from controller.formats.trust import Purpose
 from controller.formats.trust_step import Step
-from sync.hub import ceremony
-from sync.hub.ceremony import OnlineKey
-from sync.hub.trust_shelf import TRUST, TrustShelf
+from sync.hub.keys import ceremony
+from sync.hub.keys.ceremony import OnlineKey
+from sync.hub.keys.trust_shelf import TRUST, TrustShelf
 
 PURPOSES: tuple[Purpose, ...] = ("list", "receipt", "command", "collect")
 

@@ -7,7 +7,7 @@ import pytest
 
 from sync.hub.adapters.intake import Intake
 from sync.hub.adapters.places import Places, places_of
-from sync.hub.occurrences import LocalRoom
+from sync.hub.booking.occurrences import LocalRoom
 from tests.sync.hub.adapters.foreign import site
 from tests.sync.hub.conftest import ROOM_A
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.formats.errors import Refused
 from sync.hub.adapters.entry import Entry, as_ref, window
-from sync.hub.bodies import REF
+from sync.hub.api.bodies import REF
 from tests.sync.hub.conftest import NOW, ROOM_A
 
 WHEN = datetime(2026, 7, 17, 14, tzinfo=UTC)

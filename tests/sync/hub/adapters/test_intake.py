@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from sync.hub.adapters.entry import Rejected
 from sync.hub.adapters.intake import entry_of
-from sync.hub.models import ApiEntry
+from sync.hub.store.models import ApiEntry
 from tests.sync.hub.adapters.test_entry import entry
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A
 

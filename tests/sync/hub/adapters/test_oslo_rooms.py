@@ -6,7 +6,7 @@ import pytest
 
 from controller.formats.errors import Refused
 from sync.hub.adapters.oslo_rooms import OsloRoom, draft, read_rooms
-from sync.hub.town import read_town
+from sync.hub.town.town_file import read_town
 from tests.sync.hub.adapters.test_oslo import BASE, SAMPLES
 
 TOWN = '[services.culture]\nname = "Cultuur"\n[buildings.hall]\nentrances = []\n'

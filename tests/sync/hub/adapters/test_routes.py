@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sync.hub.adapters.routes import adapter_routes
 from sync.hub.adapters.settings import FILE, read_adapters
 from sync.hub.adapters.switchboard import Switchboard
-from sync.hub.gate import Gate
-from sync.hub.problems import install
+from sync.hub.api.gate import Gate
+from sync.hub.api.problems import install
 from tests.sync.hub.adapters.test_csv_upload import FILE as TABLE
 from tests.sync.hub.adapters.test_hook import SECRET, booking
 from tests.sync.hub.adapters.test_ical_feed import calendar, event

@@ -6,7 +6,7 @@ from sync.hub.adapters.entry import Entry
 from sync.hub.adapters.ical_feed import Plan, read_feed
 from sync.hub.adapters.places import places_of
 from sync.hub.adapters.routes import calendar
-from sync.hub.models import Client
+from sync.hub.store.models import Client
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, wish
 
 

@@ -8,12 +8,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from controller.camera.reader import read
+from sync.hub.api.gate import Gate
+from sync.hub.api.problems import install
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import HouseRules, RoomWords
 from sync.hub.artefacts.routes import MEDIA_TYPES, artefact_routes
-from sync.hub.gate import Gate
-from sync.hub.models import ApiEntry
-from sync.hub.problems import install
+from sync.hub.store.models import ApiEntry
 from tests.sync.hub.conftest import HOUR, NOW, ROOM_A, wish
 
 RULES = HouseRules(rooms={ROOM_A: RoomWords("Feestzaal", {"nl": ("Verwarming op 1.",)})})

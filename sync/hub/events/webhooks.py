@@ -1,0 +1,244 @@
+"""Sends events to those who subscribed: CloudEvents 1.0 over HTTP, signed, in order, until they are taken.
+
+    desk = SubscriptionDesk(bench, feed)
+    hooks = Webhooks(desk, source="https://hub.example")
+    hooks.start()                                      # a thread; several hub processes take turns by lease
+    …
+    hooks.stop()
+
+The signature is `Zaalsleutel-Signature: t=<unix seconds>,v1=<hex>`, HMAC-SHA256 with the subscription's secret over
+`<t>.<body>`; the receiver refuses a `t` more than 5 minutes off. Anything but 2xx is a failure: the next try comes
+after 10 s, then twice as long each time up to an hour. After three days, or at once on 410, the endpoint is dead and
+shown so.
+"""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import or_, select, update
+
+from sync.hub.events import subscriptions
+from sync.hub.events.feed import Feed, FeedEvent
+from sync.hub.events.subscriptions import Subscription
+from sync.hub.store.models import Client
+from sync.hub.town.clients import Caller
+from sync.hub.workbench import Workbench
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 10, 3_600
+DEAD_AFTER_S = 3 * 86_400
+PAGE = 50
+LEASE_S = 120
+"""How long a hub process has a subscription to itself: more than one page of slow answers takes."""
+
+TIMEOUT_S = 10.0
+TURN_S = 1.0
+GONE = 410
+SIGNATURE_HEADER = "Zaalsleutel-Signature"
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[str, bytes, dict[str, str]], int]
+
+
+class SubscriptionDesk:
+    """Subscriptions of callers, and their turn."""
+
+    def __init__(self, bench: Workbench, feed: Feed, *, plain_http: bool = False) -> None:
+        self.bench = bench
+        self.feed = feed
+        self._plain_http = plain_http
+
+    def add(self, caller: Caller, url: str, types: list[str], after: int | None, now: int) -> tuple[Subscription, str]:
+        """A new subscription and its secret. Raises Refused `bad_request`."""
+        cursor = self.feed.end() if after is None else after
+        return self.bench.run(
+            now,
+            lambda minter: subscriptions.add(
+                minter.session, minter.keyring, caller, url, types, cursor, plain=self._plain_http
+            ),
+        )
+
+    def all(self, caller: Caller) -> list[Subscription]:
+        """The caller's own."""
+        return self.bench.look(lambda session: subscriptions.of_client(session, caller.id))
+
+    def revive(self, caller: Caller, name: str, now: int) -> Subscription:
+        """Try again at once. Raises Refused `not_found`."""
+
+        def work(session: Any) -> Subscription:
+            row = subscriptions.one(session, caller.id, name)
+            subscriptions.revive(row)
+            return row
+
+        return self.bench.run(now, lambda minter: work(minter.session))
+
+    def remove(self, caller: Caller, name: str, now: int) -> None:
+        """Raises Refused `not_found`."""
+        self.bench.run(now, lambda minter: minter.session.delete(subscriptions.one(minter.session, caller.id, name)))
+
+    def take_turns(self, now: int) -> list[tuple[Subscription, Caller, str]]:
+        """The subscriptions whose turn it is, leased to this process, each with its caller and its secret."""
+
+        def lease(session: Any) -> list[tuple[Subscription, Caller, str]]:
+            due = select(Subscription).where(Subscription.dead.is_(False), Subscription.next_try_at <= now)
+            free = or_(Subscription.leased_until.is_(None), Subscription.leased_until <= now)
+            query = due.where(free).order_by(Subscription.id).with_for_update(skip_locked=True)
+            turns = []
+            for row in session.scalars(query).all():
+                client = session.get(Client, row.client)
+                if client is None:
+                    row.dead, row.last_error = True, "the client is gone"
+                    continue
+                row.leased_until = now + LEASE_S
+                scopes = frozenset(row.scopes) & frozenset(client.scopes)
+                secret = self.bench.keyring.unseal(row.sealed_secret, row.id).decode()
+                turns.append((row, Caller(client.id, client.service, client.owner, scopes), secret))
+            return turns
+
+        any_due = select(Subscription.id).where(Subscription.dead.is_(False), Subscription.next_try_at <= now)
+        if self.bench.look(lambda session: session.scalar(any_due.limit(1))) is None:
+            return []
+        return self.bench.run(now, lambda minter: lease(minter.session))
+
+    def record(self, name: str, now: int, **changes: Any) -> None:
+        """Write how a turn went; the lease ends with it."""
+        statement = update(Subscription).where(Subscription.id == name).values(leased_until=None, **changes)
+        self.bench.run(now, lambda minter: minter.session.execute(statement))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How far a turn came: the cursor that is done, and what stopped it (None when nothing did)."""
+
+    cursor: int
+    error: str | None
+    gone: bool = False
+
+
+class Webhooks:
+    """The thread that sends."""
+
+    def __init__(
+        self,
+        desk: SubscriptionDesk,
+        *,
+        source: str,
+        clock: Callable[[], float] = time.time,
+        send: Send | None = None,
+    ) -> None:
+        self._desk = desk
+        self._source = source
+        self._clock = clock
+        self._send = send or post
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="hub-webhooks")
+
+    def start(self) -> None:
+        """Start sending."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being sent and stop."""
+        self._stopping.set()
+        self._thread.join()
+
+    def turn(self) -> None:
+        """Send to everybody whose turn it is, as much as they take."""
+        now = int(self._clock())
+        for row, caller, secret in self._desk.take_turns(now):
+            outcome = self._serve(row, caller, secret)
+            self._desk.record(row.id, now, **self._consequence(row, outcome, now))
+
+    def _work(self) -> None:
+        while not self._stopping.wait(TURN_S):
+            try:
+                self.turn()
+            except Exception:
+                # One bad turn must not end the thread: everybody else's events would stop with it.
+                log.exception("a turn of webhooks failed; what was not taken is sent again")
+
+    def _serve(self, row: Subscription, caller: Caller, secret: str) -> _Outcome:
+        cursor, ends_at = row.cursor, self._clock() + LEASE_S / 2
+        while True:
+            page = self._desk.feed.after(caller, cursor, PAGE)
+            for event in page:
+                if self._stopping.is_set() or self._clock() > ends_at:
+                    return _Outcome(cursor, None)
+                if row.wants(event.type):
+                    error = self._deliver(row.url, event, secret)
+                    if error is not None:
+                        return _Outcome(cursor, error, gone=error == f"status {GONE}")
+                cursor = event.cursor
+            if len(page) < PAGE:
+                return _Outcome(cursor, None)
+
+    def _deliver(self, url: str, event: FeedEvent, secret: str) -> str | None:
+        """None when it was taken, else what went wrong; never what the other side said."""
+        body = json.dumps(cloud_event(event, self._source)).encode()
+        headers = {
+            "Content-Type": "application/cloudevents+json; charset=utf-8",
+            SIGNATURE_HEADER: signature(secret, int(self._clock()), body),
+        }
+        try:
+            status = self._send(url, body, headers)
+        except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
+            # The last two: an address that is none. It must not cost the others their turn.
+            return type(error).__name__
+        return None if 200 <= status < 300 else f"status {status}"
+
+    def _consequence(self, row: Subscription, outcome: _Outcome, now: int) -> dict[str, Any]:
+        if outcome.error is None:
+            return {"cursor": outcome.cursor, "tries": 0, "failing_since": None, "last_error": None, "next_try_at": 0}
+        # Something got through before this failure: the endpoint is alive, count from here.
+        fresh = row.failing_since is None or outcome.cursor > row.cursor
+        since, tries = (now, 1) if fresh or row.failing_since is None else (row.failing_since, row.tries + 1)
+        dead = outcome.gone or now - since >= DEAD_AFTER_S
+        if dead:
+            log.warning("subscription %s of %s is dead: %s", row.id, row.client, outcome.error)
+        pause_s = min(FIRST_PAUSE_S << min(tries - 1, 10), LONGEST_PAUSE_S)
+        failed = {"tries": tries, "failing_since": since, "last_error": outcome.error, "dead": dead}
+        return {"cursor": outcome.cursor, "next_try_at": now + pause_s, **failed}
+
+
+def cloud_event(event: FeedEvent, source: str) -> dict[str, Any]:
+    """An event as a CloudEvents 1.0 JSON object (R001-07)."""
+    members = ("cursor", "door", "room", "clock", "reason", "grant", "credential", "reservation", "detail")
+    return {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": source,
+        "type": event.type,
+        "subject": event.reservation or event.room or event.door or "hub",
+        "time": event.time,
+        "datacontenttype": "application/json",
+        "data": {name: getattr(event, name) for name in members},
+    }
+
+
+def signature(secret: str, at: int, body: bytes) -> str:
+    """The value of the signature header for a body sent at `at` (UTC seconds)."""
+    return f"t={at},v1={hmac.digest(secret.encode(), f'{at}.'.encode() + body, 'sha256').hex()}"
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """POST and answer the status. Redirects are not followed: the address is what was subscribed. Raises OSError,
+    HTTPException."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    try:
+        path = parts.path or "/"
+        connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
