@@ -291,7 +291,8 @@ class Door:
         if signing_out:
             return [derive]
         self.memory.tries = self._tries.take(now.mono_ms)
-        return [Keep(self.memory.changed_tries()), derive]
+        # Written down while the derivation runs: the loop hears of its end only after both.
+        return [derive, Keep(self.memory.changed_tries())]
 
     def _pin_derived(self, event: PinDerived, now: Now) -> list[Effect]:
         if self.installed is None or self.commissioning.running:

@@ -18,13 +18,17 @@ from typing import Final
 import cv2
 import numpy as np
 import zxingcpp
-from pyzbar import pyzbar
 from rich.progress import Progress
 
 from controller.camera import picture_file, reader
 from controller.camera.attention import UNKNOWN_FRAMES, Attention
 from tests.bench.measure import Missing, Result, result
 from tests.controller.camera.door_scenes import CLASSES, Class, Picture, empty, nobody, presentation
+
+try:
+    from pyzbar import pyzbar
+except ImportError:  # its wheel needs Debian's libzbar0
+    pyzbar = None
 
 Reader = Callable[[Picture], list[str]]
 
@@ -36,7 +40,6 @@ ALLOWED: Final[dict[Class, tuple[float, float]]] = {"easy": (1, 0.5), "typical":
 """Missed in percent: of single pictures, of presentations. Targets 99/92/38 and 100/97/70; half a percent is none."""
 EMPTY_SCENES: Final = 30
 PHOTO_SCALES: Final = (1.0, 0.3)
-OTHERS: Final = ("plain zxing-cpp", "pyzbar", "OpenCV")
 
 
 def _zxing(frame: Picture) -> list[str]:
@@ -51,10 +54,14 @@ def _opencv(frame: Picture) -> list[str]:
     return list(cv2.QRCodeDetector().detectAndDecodeMulti(frame)[1])
 
 
-READERS: Final[dict[str, Reader]] = {
-    "ours": reader.read,
-    **dict(zip(OTHERS, (_zxing, _zbar, _opencv), strict=True)),
+OTHERS: Final[dict[str, Reader]] = {
+    "plain zxing-cpp": _zxing,
+    **({} if pyzbar is None else {"pyzbar": _zbar}),
+    "OpenCV": _opencv,
 }
+READERS: Final[dict[str, Reader]] = {"ours": reader.read, **OTHERS}
+EMPTY_BUDGETS: Final = {"plain zxing-cpp": 4.0}
+"""How much dearer than another reader the camera may be on an empty scene; not at all where nothing is said."""
 
 
 @dataclass
@@ -138,10 +145,20 @@ def camera(_folder: Path, progress: Progress) -> list[Result]:
     per_frame = {name: spent / each for name, spent in idle.items()}
     return [
         *(
-            result(f"camera, empty scene, ms beside {name}", per_frame["camera"], per_frame[name], budget)
-            for name, budget in zip(OTHERS, (4.0, 1.0, 1.0), strict=True)
+            result(
+                f"camera, empty scene, ms beside {name}",
+                per_frame["camera"],
+                per_frame[name],
+                EMPTY_BUDGETS.get(name, 1.0),
+            )
+            for name in OTHERS
         ),
-        result("camera, somebody without a code, ms beside plain zxing-cpp", busy / each, per_frame[OTHERS[0]], 12.0),
+        result(
+            "camera, somebody without a code, ms beside plain zxing-cpp",
+            busy / each,
+            per_frame["plain zxing-cpp"],
+            12.0,
+        ),
     ]
 
 

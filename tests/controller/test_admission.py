@@ -40,8 +40,8 @@ from tests.controller.worlds import (
 def test_a_right_pin_is_kept_derived_recorded_released_shown():
     bench = Bench()
     effects = bench.keys(PIN)
-    assert types_of(effects) == [Keep, Derive, Record, Release, Show]
-    keep, derive, record, release, show = effects
+    assert types_of(effects) == [Derive, Keep, Record, Release, Show]
+    derive, keep, record, release, show = effects
     assert keep == Keep({"tries": 9})
     assert isinstance(derive, Derive)
     assert derive.kdf == KDF
@@ -62,7 +62,7 @@ def test_a_qr_is_recorded_released_shown_and_costs_no_try():
 def test_a_wrong_pin_is_refused_and_nothing_of_it_is_written():
     bench = Bench()
     effects = bench.keys(WRONG)
-    assert types_of(effects) == [Keep, Derive, Record, Show]
+    assert types_of(effects) == [Derive, Keep, Record, Show]
     assert records(effects) == [Draft("refused", "unknown_code", credential="pin")]
     assert shown(effects) == [Show("refused", "unknown_code")]
     assert WRONG not in repr(effects)

@@ -140,9 +140,9 @@ def press(bench: Bench, symbols: str, reader: str = "outside") -> list[Effect]:
 
 def test_one_entry_is_pending_per_reader():
     bench = Bench()
-    (_, first) = press(bench, PIN)
+    (first, _) = press(bench, PIN)
     assert press(bench, WRONG) == []
-    (_, second) = press(bench, WRONG, "second")
+    (second, _) = press(bench, WRONG, "second")
     assert isinstance(first, Derive)
     assert isinstance(second, Derive)
     assert not opens(bench.step(PinDerived(second.ticket, verifier_of(WRONG))))
@@ -151,7 +151,7 @@ def test_one_entry_is_pending_per_reader():
 
 def test_a_verifier_is_used_once():
     bench = Bench()
-    (_, derive) = press(bench, PIN)
+    (derive, _) = press(bench, PIN)
     assert isinstance(derive, Derive)
     assert opens(bench.step(PinDerived(derive.ticket, verifier_of(PIN))))
     assert bench.step(PinDerived(derive.ticket, verifier_of(PIN))) == []
@@ -167,7 +167,7 @@ def test_a_verifier_is_used_once():
 )
 def test_after_a_re_key_in_between_it_is_derived_again(kdf: PinKdf):
     bench = Bench()
-    (_, derive) = press(bench, PIN)
+    (derive, _) = press(bench, PIN)
     assert isinstance(derive, Derive)
     pins = (PinEntry("c1", verifier_of(PIN, kdf), False),)
     bench.step(ListInstalled(installed(grant(pins=pins), pin_kdf=kdf)))

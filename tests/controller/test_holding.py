@@ -38,7 +38,7 @@ from tests.controller.worlds import (
 def test_staff_unlock_until_their_window_ends_and_lock_again():
     bench = Bench(installed(replace_windows(STAFF, NOON + HOUR)))
     effects = bench.keys("*#1" + STAFF_PIN)
-    assert types_of(effects) == [Keep, Derive, Record, Hold, Show]
+    assert types_of(effects) == [Derive, Keep, Record, Hold, Show]
     (posture,) = records(effects)
     assert posture == Draft(
         "posture", None, "s1", "c1", "pin", {"state": "unlocked", "until": NOON + HOUR, "by": "keypad"}
