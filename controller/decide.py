@@ -229,7 +229,15 @@ def _next_start(windows: tuple[Window, ...], now: int) -> int | None:
 
 
 def _near(windows: tuple[Window, ...], moment: Moment, hint_s: int) -> bool:
-    return moment.trusted and any(start - hint_s <= moment.now_s < end + hint_s for start, end in windows)
+    """In a window, or at most `hint_s` before the next or after the last. Between two evenings of a series the code
+    is silent again: whoever tries codes just after the first must not learn what opens next week."""
+    now = moment.now_s
+    if not moment.trusted or not windows:
+        return False
+    start = _next_start(windows, now)
+    if start is None:
+        return now < windows[-1][1] + hint_s
+    return start - now <= hint_s or _current_end(windows, now) is not None
 
 
 def _grant_of(token: qr_pass.QrPass) -> Grant:

@@ -296,6 +296,27 @@ def test_a_pin_far_from_its_window_looks_like_any_wrong_one(fields: dict[str, An
     assert (verdict.shown, verdict.opens_at) == (Reason.UNKNOWN_CODE, None)
 
 
+@pytest.mark.parametrize(
+    ("ago_s", "later_s", "told"),
+    [
+        (0, None, True),  # over, and nothing comes any more
+        (7_199, None, True),
+        (7_200, None, False),
+        (0, 7 * DAY, False),  # a series: the code opens next week
+        (60, 7_201, False),
+        (60, 7_200, True),
+    ],
+)
+def test_after_its_window_a_pin_is_told_only_what_is_over_or_near(ago_s: int, later_s: int | None, told: bool):
+    windows = [(NOON - ago_s - 3_600, NOON - ago_s)]
+    if later_s is not None:
+        windows.append((NOON + later_s, NOON + later_s + 3_600))
+    for fields in ({}, {"active": False}):
+        verdict = judge(installed(grant(windows=tuple(windows), **fields)))
+        assert (verdict.shown is not Reason.UNKNOWN_CODE) is told
+        assert verdict.opens_at is None or told
+
+
 def test_without_a_clock_no_pin_is_told_anything():
     assert judge(installed(grant()), at(trusted=False)).shown is Reason.UNKNOWN_CODE
 

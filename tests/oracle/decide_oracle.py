@@ -84,7 +84,10 @@ def judge(case: Case) -> Opinion:
     told = True
     if token is None and reason != "granted":
         hint = case.code_list.policy.early_hint_s
-        told = case.trusted and any(start - hint <= case.now_s < end + hint for start, end in whose.windows)
+        near = any(start - hint <= case.now_s < end for start, end in whose.windows)
+        last_end = max((end for _, end in whose.windows), default=0)
+        just_over = last_end <= case.now_s < last_end + hint
+        told = case.trusted and (near or just_over)
     opens_at = None
     if reason == "too_early" and told:
         opens_at = min(start for start, _ in whose.windows if start > case.now_s)
