@@ -167,9 +167,9 @@ def explain(
 
     single = pin is not None or qr is not None
     if (pin is not None and qr is not None) or single == (batch is not None) or single != (at is not None):
-        raise _fail(ValueError("give --at with --pin or --qr, or --batch alone"), 2)
+        raise _refuse(Refused("bad_case", "", "give --at with --pin or --qr, or --batch alone"), as_json, 2)
     if (key is None) == (trust is None):
-        raise _fail(ValueError("give --key or --trust"), 2)
+        raise _refuse(Refused("bad_case", "", "give --key or --trust"), as_json, 2)
     try:
         envelope = _decrypted(_read(code_list), decrypt_with)
         if trust is not None:
@@ -178,10 +178,9 @@ def explain(
             verify_key = load_public(parse_object(_read(key), str(key)), str(key))
             explainer = Explainer(envelope, {verify_key.thumbprint: verify_key})
     except Refused as refused:
-        _print_refusal(refused, as_json)
-        raise typer.Exit(NOT_ACCEPTABLE) from None
+        raise _refuse(refused, as_json, NOT_ACCEPTABLE) from None
     except OSError as error:
-        raise _fail(error, 2) from None
+        raise _refuse(_unreadable(error), as_json, 2) from None
     try:
         if batch is None:
             case = Case(utc_seconds(at, "--at"), pin, qr)
@@ -189,8 +188,10 @@ def explain(
             return
         lines = batch.read_bytes().splitlines()
         cases = [parse_case(parse_object(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1) if line]
-    except (Refused, OSError) as error:
-        raise _fail(error, 2) from None
+    except Refused as refused:
+        raise _refuse(refused, as_json, 2) from None
+    except OSError as error:
+        raise _refuse(_unreadable(error), as_json, 2) from None
     progress = Console(stderr=True)
     for case in track(cases, "explaining", console=progress, disable=not progress.is_terminal, transient=True):
         _print_answer(explainer.explain(case), as_json)
@@ -212,11 +213,15 @@ def _print_answer(answer: dict[str, Any], as_json: bool) -> None:
     print(f"{answer['verdict']}: {answer['reason']} (grant {answer['grant'] or '-'}){opens_at}")
 
 
-def _print_refusal(refused: Refused, as_json: bool) -> None:
+def _refuse(refused: Refused, as_json: bool, code: int) -> typer.Exit:
+    """One line on stderr, `place: sentence (code)`; with `--json` the same as an object on stdout."""
     if as_json:
         print(json.dumps({"refused": refused.code, "where": refused.where, "text": refused.text}))
-    else:
-        print(refused, file=sys.stderr)
+    return _fail(refused, code)
+
+
+def _unreadable(error: OSError) -> Refused:
+    return Refused("unreadable", str(error.filename), (error.strerror or "cannot be read").lower())
 
 
 def _read(path: Path) -> bytes:

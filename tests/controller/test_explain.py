@@ -112,6 +112,28 @@ def test_one_of_key_and_trust_is_asked_for(shelf: Shelf):
     shelf.ask(*TRUSTED, "--key", "door.jwk", code=2)
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "refused", "where"),
+    [
+        (["--list", "gone", "--at", AT, "--pin", PIN], 2, "unreadable", "gone"),
+        (["--list", "list.json", "--at", AT], 2, "bad_case", ""),
+        (["--list", "list.json", "--at", "today", "--pin", PIN], 2, "bad_instant", "--at"),
+        (["--list", "list.json", "--batch", "gone"], 2, "unreadable", "gone"),
+        (["--list", "trust.json", "--at", AT, "--pin", PIN], 3, "bad_members", "envelope"),
+    ],
+)
+def test_whatever_is_refused_names_its_place_on_stderr_and_in_json(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int, refused: str, where: str
+):
+    monkeypatch.chdir(shelf.folder)
+    question = ["explain", *options, "--trust", "trust.json"]
+    plain, machine = CliRunner().invoke(cli.app, question), CliRunner().invoke(cli.app, [*question, "--json"])
+    assert (plain.exit_code, plain.stdout, machine.exit_code, machine.stderr) == (code, "", code, plain.stderr)
+    answer = json.loads(machine.stdout)
+    assert (answer["refused"], answer["where"]) == (refused, where)
+    assert plain.stderr == f"{Refused(refused, where, answer['text'])}\n"
+
+
 def test_what_the_list_says_counts_at_the_instant_asked(shelf: Shelf):
     shelf.list(code_list(grant("g1", windows=((NOON + DAY, NOON + 2 * DAY),)), version=1_000))
     assert shelf.ask(*TRUSTED)["reason"] == "too_early"

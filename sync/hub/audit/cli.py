@@ -48,7 +48,7 @@ def verify_file(
     """Verify an exported log: nothing altered, nothing missing, and with --key all of it signed by that door.
 
     With --checkpoint also: this is the history the door has signed for before."""
-    with refusals():
+    with refusals(as_json):
         door_key = _door_key(key) if key else None
         verdict = verify(_with_progress(file), door_key, _checkpoints(checkpoint or [], door_key))
     intact = verdict.damage is None

@@ -10,6 +10,7 @@ The database is loaded when a desk opens and not before: verifying a file on an 
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -119,17 +120,19 @@ class Desk:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what is refused or cannot be read into one sentence and exit status 2."""
+def refusals(as_json: bool = False) -> Iterator[None]:
+    """Turn what is refused or cannot be read into one sentence on stderr and exit status 2; with `as_json` also
+    `{"refused": code, "where", "text"}` on stdout."""
     try:
         yield
-    except Refused as refused:
-        sentence = str(refused)
-    except OSError as error:
-        sentence = f"{error.filename}: {error.strerror}"
-    else:
         return
-    typer.echo(sentence, err=True)
+    except Refused as error:
+        refused = error
+    except OSError as error:
+        refused = Refused("unreadable", str(error.filename), (error.strerror or "cannot be used").lower())
+    if as_json:
+        typer.echo(json.dumps({"refused": refused.code, "where": refused.where, "text": refused.text}))
+    typer.echo(str(refused), err=True)
     raise typer.Exit(UNREADABLE)
 
 

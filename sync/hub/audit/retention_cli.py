@@ -96,7 +96,7 @@ def figures(
     as_json: Annotated[bool, typer.Option("--json", help="machine-readable")] = False,
 ) -> None:
     """Use, no-show, refusals and delivery times per room and month. They name nobody; small counts are not shown."""
-    with refusals(), Desk.open(hub) as desk:
+    with refusals(as_json), Desk.open(hub) as desk:
         from dataclasses import asdict
 
         from sync.hub.audit.aggregates import figures as shown

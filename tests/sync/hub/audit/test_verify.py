@@ -247,6 +247,17 @@ def test_what_cannot_be_read_is_not_called_damaged(folder: Path, arguments: list
     assert CliRunner().invoke(audit_cli.app, ["verify", *arguments]).exit_code == 2
 
 
+def test_what_cannot_be_read_is_told_in_json_too(folder: Path):
+    result = CliRunner().invoke(audit_cli.app, ["verify", str(folder / "nowhere.jsonl"), "--json"])
+    assert result.exit_code == 2
+    assert result.stderr == f"{folder}/nowhere.jsonl: no such file or directory (unreadable)\n"
+    assert json.loads(result.stdout) == {
+        "refused": "unreadable",
+        "where": f"{folder}/nowhere.jsonl",
+        "text": "no such file or directory",
+    }
+
+
 def test_a_file_that_is_no_key_is_refused(folder: Path):
     result = CliRunner().invoke(
         audit_cli.app, ["verify", str(folder / "log.jsonl"), "--key", str(folder / "log.jsonl")]
