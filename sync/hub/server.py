@@ -25,6 +25,7 @@ from sync.hub.doors.enrol_cli import desk_of
 from sync.hub.doors.enrol_desk import EnrolDesk
 from sync.hub.doors.enrol_server import DoorsServer
 from sync.hub.events.feed import Feed
+from sync.hub.events.reach import Reach
 from sync.hub.events.webhooks import SubscriptionDesk, Webhooks
 from sync.hub.issuing.list_builder import BuilderThread
 from sync.hub.keys import online_keys
@@ -53,7 +54,8 @@ def serve(folder: Path, name: str | None = None) -> None:
     hub = open_hub(folder)
     address = hub.settings.http
     records = LogStore(hub.sessions)
-    desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), plain_http=address.plain_webhooks)
+    reach = Reach(address.reachable, plain=address.plain_webhooks)
+    desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), reach)
     hooks = Webhooks(desk, source=address.source)
     keys_after = partial(_keys_after, hub)
     link = HubLink(hub.settings, hub.service, keys_after(), hub.sessions, name=name or "hub", keys_after=keys_after)

@@ -4,7 +4,8 @@
     [http]    host, port              # where the API listens
               certificate, private_key, client_authorities      # TLS, and clients known by certificate (optional)
               public_url              # how others reach it: the `source` of its events (optional)
-              plain_webhooks          # events may go to http addresses too (optional; for trying out)
+              webhook_networks        # where webhooks may go besides public addresses, e.g. ["10.20.0.0/16"] (optional)
+              plain_webhooks          # webhooks may go over http too, and to this machine (optional; for trying out)
     [mqtt]    host, port              # the broker
     [doors]   host, port              # where doors enrol and renew over HTTPS (optional)
               public                  # how they reach it: `name` or `name:port`, 443 unless said; in the enrolment QR
@@ -17,6 +18,7 @@ Unknown, missing and mistyped settings are Refused as `bad_settings`, naming `[s
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +81,13 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private_key: Path | None = None
     client_authorities: Path | None = None
     public_url: Annotated[str, Meta(pattern=r"^https?://[!-~]+$")] | None = None
+    webhook_networks: tuple[str, ...] = ()
     plain_webhooks: bool = False
+
+    @property
+    def reachable(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of `webhook_networks`. Raises ValueError."""
+        return tuple(ip_network(each) for each in self.webhook_networks)
 
     @property
     def source(self) -> str:
@@ -134,6 +142,10 @@ def read_settings(folder: Path) -> Settings:
         raise Refused("bad_settings", "[http] private_key", "certificate and private_key come together")
     if settings.http.client_authorities is not None and settings.http.certificate is None:
         raise Refused("bad_settings", "[http] client_authorities", "needs a certificate of our own")
+    try:
+        _ = settings.http.reachable
+    except ValueError as error:
+        raise Refused("bad_settings", "[http] webhook_networks", str(error)) from None
     names = ("certificate", "private_key", "client_authorities")
     given = {name: getattr(settings.http, name) for name in names}
     paths = {name: None if path is None else folder / path for name, path in given.items()}

@@ -311,8 +311,8 @@ def test_after_its_window_a_pin_is_told_only_what_is_over_or_near(ago_s: int, la
     windows = [(NOON - ago_s - 3_600, NOON - ago_s)]
     if later_s is not None:
         windows.append((NOON + later_s, NOON + later_s + 3_600))
-    for fields in ({}, {"active": False}):
-        verdict = judge(installed(grant(windows=tuple(windows), **fields)))
+    for active in (True, False):
+        verdict = judge(installed(grant(windows=tuple(windows), active=active)))
         assert (verdict.shown is not Reason.UNKNOWN_CODE) is told
         assert verdict.opens_at is None or told
 

@@ -28,6 +28,7 @@ from sync.hub.api.routes_reservations import reservation_routes
 from sync.hub.api.routes_rooms import room_routes
 from sync.hub.api.routes_tokens import token_routes
 from sync.hub.events.feed import Feed, Records
+from sync.hub.events.reach import Reach
 from sync.hub.events.webhooks import SubscriptionDesk
 from sync.hub.service import Service
 
@@ -60,7 +61,7 @@ def create_app(
     for routes in (
         reservation_routes(service, gate),
         room_routes(service, gate),
-        feed_routes(feed, desk or SubscriptionDesk(service.bench, feed), gate),
+        feed_routes(feed, desk or SubscriptionDesk(service.bench, feed, Reach()), gate),
         token_routes(service, gate),
         *(make(gate) for make in more),
         _running(service, metrics, now),

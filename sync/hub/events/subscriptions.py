@@ -1,4 +1,4 @@
-"""Who wants to be told of events over HTTP: the table and its rules. Sending is `webhooks.py`.
+"""Who wants to be told of events over HTTP: the table and its rules. Sending is `webhooks.py`, where to `reach.py`.
 
 A subscription is a place in the feed: events after its cursor are sent one by one, in order, each until it is taken. So
 nothing is lost while the other side is down, and an event may come twice (always under the same id).
@@ -7,7 +7,6 @@ nothing is lost while the other side is down, and an event may come twice (alway
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, BigInteger, LargeBinary, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -47,11 +46,10 @@ class Subscription(Base):
 
 
 def add(
-    session: Session, keyring: Keyring, caller: Caller, url: str, types: list[str], cursor: int, *, plain: bool
+    session: Session, keyring: Keyring, caller: Caller, url: str, types: list[str], cursor: int
 ) -> tuple[Subscription, str]:
-    """A new subscription from `cursor` on, and its secret, which is shown only now. `plain` allows http. Raises
-    Refused `bad_request`."""
-    _check_url(url, plain=plain)
+    """A new subscription from `cursor` on, and its secret, which is shown only now. Raises Refused
+    `bad_request`."""
     count = session.scalar(select(func.count()).select_from(Subscription).where(Subscription.client == caller.id))
     if (count or 0) >= PER_CLIENT:
         raise Refused("bad_request", "url", f"a client has at most {PER_CLIENT} subscriptions")
@@ -80,14 +78,3 @@ def one(session: Session, client: str, name: str) -> Subscription:
 def revive(row: Subscription) -> None:
     """Try a dead or failing endpoint again, from where it stopped."""
     row.dead, row.tries, row.next_try_at, row.failing_since = False, 0, 0, None
-
-
-def _check_url(url: str, *, plain: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        # Splitting checks neither a port nor a name, and sending would be late to find out.
-        fine = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0 and not parts.username
-    except ValueError:
-        fine = False
-    if not fine or parts.scheme not in ({"https", "http"} if plain else {"https"}):
-        raise Refused("bad_request", "url", "an https address without a name or password in it")

@@ -1,6 +1,6 @@
 """Sends events to those who subscribed: CloudEvents 1.0 over HTTP, signed, in order, until they are taken.
 
-    desk = SubscriptionDesk(bench, feed)
+    desk = SubscriptionDesk(bench, feed, Reach())
     hooks = Webhooks(desk, source="https://hub.example")
     hooks.start()                                      # a thread; several hub processes take turns by lease
     …
@@ -23,12 +23,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import or_, select, update
 
 from sync.hub.events import subscriptions
 from sync.hub.events.feed import Feed, FeedEvent
+from sync.hub.events.reach import Reach
 from sync.hub.events.subscriptions import Subscription
 from sync.hub.store.models import Client
 from sync.hub.town.clients import Caller
@@ -40,7 +40,6 @@ PAGE = 50
 LEASE_S = 120
 """How long a hub process has a subscription to itself: more than one page of slow answers takes."""
 
-TIMEOUT_S = 10.0
 TURN_S = 1.0
 GONE = 410
 SIGNATURE_HEADER = "Zaalsleutel-Signature"
@@ -53,19 +52,18 @@ Send = Callable[[str, bytes, dict[str, str]], int]
 class SubscriptionDesk:
     """Subscriptions of callers, and their turn."""
 
-    def __init__(self, bench: Workbench, feed: Feed, *, plain_http: bool = False) -> None:
+    def __init__(self, bench: Workbench, feed: Feed, reach: Reach) -> None:
         self.bench = bench
         self.feed = feed
-        self._plain_http = plain_http
+        self.reach = reach
 
     def add(self, caller: Caller, url: str, types: list[str], after: int | None, now: int) -> tuple[Subscription, str]:
         """A new subscription and its secret. Raises Refused `bad_request`."""
+        self.reach.check(url)
         cursor = self.feed.end() if after is None else after
         return self.bench.run(
             now,
-            lambda minter: subscriptions.add(
-                minter.session, minter.keyring, caller, url, types, cursor, plain=self._plain_http
-            ),
+            lambda minter: subscriptions.add(minter.session, minter.keyring, caller, url, types, cursor),
         )
 
     def all(self, caller: Caller) -> list[Subscription]:
@@ -139,7 +137,7 @@ class Webhooks:
         self._desk = desk
         self._source = source
         self._clock = clock
-        self._send = send or post
+        self._send = send or desk.reach.post
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hub-webhooks")
 
@@ -228,17 +226,3 @@ def cloud_event(event: FeedEvent, source: str) -> dict[str, Any]:
 def signature(secret: str, at: int, body: bytes) -> str:
     """The value of the signature header for a body sent at `at` (UTC seconds)."""
     return f"t={at},v1={hmac.digest(secret.encode(), f'{at}.'.encode() + body, 'sha256').hex()}"
-
-
-def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """POST and answer the status. Redirects are not followed: the address is what was subscribed. Raises OSError,
-    HTTPException."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-    try:
-        path = parts.path or "/"
-        connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()

@@ -11,6 +11,7 @@ import pytest
 
 from controller.formats.errors import Refused
 from sync.hub.events.feed import Feed
+from sync.hub.events.reach import Reach
 from sync.hub.events.webhooks import SIGNATURE_HEADER, SubscriptionDesk, Webhooks, signature
 from sync.hub.records.log_store import LogStore
 from sync.hub.town.clients import Caller
@@ -72,7 +73,7 @@ def clock():
 
 @pytest.fixture
 def desk(service, sessions):
-    return SubscriptionDesk(service.bench, Feed(service, LogStore(sessions)), plain_http=True)
+    return SubscriptionDesk(service.bench, Feed(service, LogStore(sessions)), Reach(plain=True))
 
 
 @pytest.fixture
@@ -194,10 +195,17 @@ def test_two_hub_processes_do_not_send_twice(service, desk, receiver, clock):
     [
         *("http://x.example/", "ftp://x.example/", "https://name:word@x.example/", "https://", "https://[::1/"),
         *("https://x.example:99999/", "https://x.example:0/", "https://a..b/", f"https://{'a' * 64}.example/"),
+        *(
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://localhost/",
+            "https://10.0.0.5/",
+            "https://[::ffff:10.0.0.5]/",
+        ),
     ],
 )
 def test_addresses_that_are_refused(service, desk, sessions, url):
-    strict = SubscriptionDesk(service.bench, desk.feed)
+    strict = SubscriptionDesk(service.bench, desk.feed, Reach())
     with pytest.raises(Refused, match="bad_request"):
         strict.add(BOOKER, url, [], None, NOW)
 

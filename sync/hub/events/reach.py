@@ -1,0 +1,91 @@
+"""Where webhooks may go: to public addresses, and to the networks that `hub.toml` names besides.
+
+    reach = Reach(networks=(ip_network("10.20.0.0/16"),))
+    reach.check("https://booking.example/hooks")       # Refused `bad_request`
+    status = reach.post(url, body, headers)
+
+Whoever may subscribe must not make the hub knock on doors of the network it stands in. Names are looked up when
+something is sent, and the address that was judged is the one connected to: a name cannot stand for another in between.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from controller.formats.errors import Refused
+
+Network = IPv4Network | IPv6Network
+TIMEOUT_S = 10.0
+
+
+class AddressRefused(OSError):
+    """The name stands for an address that webhooks may not go to."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """`plain` is for trying out: http addresses too, and this machine itself."""
+
+    networks: tuple[Network, ...] = ()
+    plain: bool = False
+
+    def check(self, url: str) -> None:
+        """What can be said about an address without looking a name up. Raises Refused `bad_request`."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            # Splitting checks neither a port nor a name, and sending would be late to find out.
+            fine = bool(host and host.encode("idna")) and parts.port != 0 and not parts.username
+        except ValueError:
+            fine = False
+        if not fine or parts.scheme not in ({"https", "http"} if self.plain else {"https"}):
+            raise Refused("bad_request", "url", "an https address without a name or password in it")
+        literal = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
+        try:
+            allowed = self.allows(literal)
+        except ValueError:
+            return  # a name: looked up when something is sent
+        if not allowed:
+            raise Refused("bad_request", "url", "not a public address, nor one of [http] webhook_networks in hub.toml")
+
+    def allows(self, address: str) -> bool:
+        """Whether webhooks may go to an IP address. Raises ValueError for what is none."""
+        ip = ip_address(address)
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        if self.plain and ip.is_loopback:
+            return True
+        return (ip.is_global and not ip.is_multicast) or any(ip in network for network in self.networks)
+
+    def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        """POST and answer the status. Redirects are not followed: the address is what was subscribed. Raises OSError,
+        HTTPException, ValueError."""
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, parts.port)
+        connection.sock = self._connected(host, connection.port)
+        try:
+            if secure:
+                connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
+            path = parts.path or "/"
+            connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        found = [str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        error: OSError = AddressRefused(f"{host} is in no network that webhooks may go to")
+        for address in dict.fromkeys(found):
+            if not self.allows(address):
+                continue
+            try:
+                return socket.create_connection((address, port), TIMEOUT_S)
+            except OSError as failed:
+                error = failed
+        raise error
