@@ -5,8 +5,9 @@ of root's own first, and judged there. dpkg does the installing; its scripts try
 before when it is not healthy (`firmware-config/debian`). Whatever comes of it, that number is not tried again.
 
 Where the root is read-only (overlayroot), dpkg works on the root below, where nothing runs, so its scripts can try only
-that the programs start. The machine is restarted then, and `zaalsleutel-update-confirm.service` tries the rest, as it
-does when power went in the middle.
+that the programs start. The machine is restarted then, however dpkg ended: what lies under a running overlay may have
+changed. `zaalsleutel-update-confirm.service` looks what came of it and tries the rest, as it does when power went in the
+middle.
 """
 
 from __future__ import annotations
@@ -112,16 +113,15 @@ def _installed(places: Places, trying: Result, call: Call) -> Result:
     _keep(places.own, trying)
     package, pending = places.own / PACKAGE, places.own / PENDING
     replace_file(pending, b"")
-    below = _root_is_an_overlay(places.root)
-    if below:
-        healthy = call(["overlayroot-chroot", "sh", "-ec", BELOW], package) == 0
-    else:
-        healthy = call(["dpkg", "--install", str(package)], None) == 0
-    outcome = "rolled_back" if not healthy else RESTARTING if below else "installed"
-    result = msgspec.structs.replace(trying, outcome=outcome)
+    if _root_is_an_overlay(places.root):
+        call(["overlayroot-chroot", "sh", "-ec", BELOW], package)
+        result = msgspec.structs.replace(trying, outcome=RESTARTING)
+        _keep(places.own, result)
+        return result
+    healthy = call(["dpkg", "--install", str(package)], None) == 0
+    result = msgspec.structs.replace(trying, outcome="installed" if healthy else "rolled_back")
     _keep(places.own, result)
-    if outcome != RESTARTING:
-        pending.unlink()
+    pending.unlink()
     return result
 
 

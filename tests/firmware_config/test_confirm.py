@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Unit:
         (self.own / PENDING).touch()
         (folder / "units").mkdir()
         self._program(folder / "path/systemctl", "")
-        self._program(folder / "path/overlayroot-chroot", 'exec "$@"')
+        # As the real one, which ends well whatever came of its command.
+        self._program(folder / "path/overlayroot-chroot", f'[ -e "{folder}/worn-out" ] || "$@" || true')
         (folder / "mounts").write_text("overlayroot / overlay rw 0 0\n" if overlay else "/dev/sda1 / ext4 rw 0 0\n")
         self.environment = {
             "PATH": f"{folder}/path:{os.environ['PATH']}",
@@ -76,6 +78,18 @@ def test_one_that_does_not_gives_way_on_the_root_that_stays(tmp_path, overlay):
     asked = unit.asked.read_text()
     assert ("overlayroot-chroot" in asked) is overlay
     assert "systemctl --no-block reboot" in asked
+
+
+@pytest.mark.parametrize("flaw", ["worn-out", "units"])
+def test_a_root_that_could_not_be_changed_is_not_said_to_be(tmp_path, flaw):
+    """The card takes no more writes; or one thing could be put back and another not."""
+    unit = Unit(tmp_path, healthy=False)
+    shutil.rmtree(unit.units)
+    (tmp_path / flaw).touch()
+    with pytest.raises(subprocess.CalledProcessError):
+        unit.confirm()
+    assert last_result(unit.own) == TRYING and (unit.own / PENDING).exists() and unit.in_use == "releases/0.2.0"
+    assert "reboot" not in unit.asked.read_text()
 
 
 def test_one_that_did_not_get_so_far_is_not_tried_a_second_time(tmp_path):

@@ -23,7 +23,7 @@ from tests.controller.enrolled_unit import Town
 
 REPOSITORY = Path(__file__).parents[2]
 DEBIANS = {"12": "bookworm", "13": "trixie"}
-TOOLS = ("mmdebstrap", "dpkg-deb", "unshare")
+TOOLS = ("mmdebstrap", "dpkg-deb", "unshare", "mkfs.ext4", "losetup")
 
 pytestmark = pytest.mark.slow
 
@@ -190,11 +190,11 @@ set -e
 root=$1
 mount --make-rprivate /
 if [ $# -gt 1 ]; then
-    # The appliance: what overlayroot makes of a card (the root, and in card what was ever written to it for good).
+    # The appliance: what overlayroot makes of a card.
     card=$2 data=$3
     mount -t tmpfs tmpfs /media
     mkdir /media/root-ro /media/root-rw /media/all
-    mount -t overlay card /media/root-ro -o "lowerdir=$root,upperdir=$card/upper,workdir=$card/work"
+    mount -o loop "$card" /media/root-ro
     mount -o remount,ro /media/root-ro
     mount -t tmpfs tmpfs-root /media/root-rw
     mkdir /media/root-rw/overlay /media/root-rw/work
@@ -229,8 +229,8 @@ exec env -i container=zaalsleutel PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init
 
 
 class Booted:
-    """The root, started with the real systemd; `run` runs something in it. With card and data its root is read-only:
-    the first has what is written below it, the second is the data partition."""
+    """The root, started with the real systemd; `run` runs something in it. With card and data its root is a read-only
+    one: the first is the image of a card, the second the data partition."""
 
     def __init__(self, root: Root, *card_and_data: Path) -> None:
         alone = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup"]
@@ -423,8 +423,10 @@ class Appliance:
     def __init__(self, root: Root, release: Release, folder: Path) -> None:
         self._root, self._release, self._folder = root, release, folder
         self._card, self.data = folder / "card", folder / "data"
-        for made in (self._card / "upper", self._card / "work", self.data):
-            made.mkdir(parents=True)
+        # A file system of its own, not a second overlay: from util-linux 2.41 (Debian 13) on mount makes no overlay
+        # writable again, while a card's it does.
+        subprocess.run(["mkfs.ext4", "-q", "-d", root.path, self._card, "3G"], check=True)
+        self.data.mkdir()
         for name in ("zaalsleutel", "zaalsleutel-agent", "zaalsleutel-update"):
             subprocess.run(["cp", "-a", root.path / "var/lib" / name, self.data / name], check=True)
         self.start()
@@ -469,9 +471,17 @@ def test_with_a_read_only_root_a_signed_update_is_there_after_a_restart(applianc
     assert appliance.booted.run("findmnt -no OPTIONS /media/root-ro").startswith("ro")
 
 
+def test_one_that_does_not_start_there_is_found_out_before_it_is_in_use(appliance, package, tmp_path):
+    damage = "rm -r lib/python*/site-packages/msgspec"
+    appliance.drop(variant(package, "0.2.1", tmp_path, damage), 21)
+    until(lambda: appliance.outcome() == "rolled_back")
+    until(appliance.serves)
+    assert appliance.in_use() == "previous"
+
+
 def test_one_that_does_not_stand_there_goes_back_with_one_more_restart(appliance, package, tmp_path):
     damage = "echo 'raise SystemExit(1)' | tee lib/python*/site-packages/controller/runner.py"
-    appliance.drop(variant(package, "0.2.1", tmp_path, damage), 21)
+    appliance.drop(variant(package, "0.2.2", tmp_path, damage), 22)
     appliance.booted.ended(300)
     assert appliance.outcome() == "rolled_back"
     appliance.start()
