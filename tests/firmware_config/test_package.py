@@ -281,6 +281,20 @@ def until(true: Callable[[], object], patience_s: float = 120) -> None:
         time.sleep(0.2)
 
 
+def test_a_machine_that_starts_and_is_no_door_yet_starts_nothing(root):
+    door, aside = root.path / "etc/zaalsleutel/door.toml", root.path / "srv/door.toml"
+    door.rename(aside)
+    booted = Booted(root)
+    try:
+        until(booted.up)
+        assert booted.run("systemctl is-enabled zaalsleutel-controller").strip() == "enabled"
+        assert booted.run("systemctl list-units --no-legend --no-pager 'zaalsleutel*'") == ""
+        assert booted.run("journalctl -b -o cat -u 'zaalsleutel*' | grep ^Start") == ""
+    finally:
+        booted.halt()
+        aside.rename(door)
+
+
 @pytest.fixture(scope="module")
 def booted(root):
     """A door unit that is on, with gpiozero's own mock lines instead of a board's."""

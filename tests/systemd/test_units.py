@@ -52,8 +52,8 @@ def installed(tmp_path):
 
 @needs_systemd
 def test_systemd_understands_every_word(installed):
-    units = [str(path) for path in installed.iterdir() if path.suffix in {".service", ".target"}]
-    assert len(units) == len(SERVICES) + 1 + len(ONE_SHOTS)
+    units = [str(path) for path in installed.iterdir() if path.is_file() and path.suffix != ".md"]
+    assert len(units) == len(SERVICES) + len(ONE_SHOTS) + len({"target", "path", "timer"})
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
     )
@@ -137,6 +137,12 @@ def test_it_starts_again_for_ever(service):
     assert settings["Restart"] == ["always"]
     assert settings["StartLimitIntervalSec"] == ["0"]
     assert int(settings["WatchdogSec"][-1]) > 0
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
+def test_it_is_skipped_where_nobody_has_made_a_door_yet(service):
+    """The condition of the target alone keeps nothing from being started by it."""
+    assert "/etc/zaalsleutel/door.toml" in effective(service)["ConditionPathExists"]
 
 
 def test_the_lock_is_made_safe_however_the_controller_ends():
