@@ -6,8 +6,8 @@ before when it is not healthy (`firmware-config/debian`). Whatever comes of it, 
 
 Where the root is read-only (overlayroot), dpkg works on the root below, where nothing runs, so its scripts can try only
 that the programs start. The machine is restarted then, however dpkg ended: what lies under a running overlay may have
-changed. `zaalsleutel-update-confirm.service` looks what came of it and tries the rest, as it does when power went in the
-middle.
+changed. `zaalsleutel-update-confirm.service` looks what came of it and tries the rest, as it does when power went in
+the middle.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ def machine(config: Config, root: Path) -> Iterator[Finding]:
     yield usb_closed(root)
     yield keyboards(root, _own_ids(config))
     yield default_account(root)
+    yield read_only_root(root)
 
 
 def strict_gpiod(root: Path) -> Finding:
@@ -103,6 +104,19 @@ def default_account(root: Path) -> Finding:
                 "default account", "there is an account called pi, which everybody tries first", "sudo passwd --lock pi"
             )
     return green("default account", "none")
+
+
+def read_only_root(root: Path) -> Finding:
+    """Whether a root that was installed to be read-only is: overlayroot goes on without it when it cannot."""
+    wanted = 'overlayroot="tmpfs' in _text(root / "etc/overlayroot.local.conf")
+    is_one = any(line.startswith("overlayroot / ") for line in _text(root / "proc/self/mounts").splitlines())
+    if wanted and not is_one:
+        return amber(
+            "root",
+            "should be read-only and is not: a power cut can damage it",
+            "sudo apt install busybox, restart; if it stays so, the screen tells why at the start",
+        )
+    return green("root", "read-only" if is_one else "is written to, as installed")
 
 
 def _own_ids(config: Config) -> set[tuple[int, int]]:

@@ -219,6 +219,46 @@ def test_with_a_data_partition_only_that_is_written(install, root):
     assert 'overlayroot="tmpfs:' in (root / "etc/overlayroot.local.conf").read_text()
 
 
+def test_what_is_there_moves_to_the_data_partition_and_leaves_no_copy_of_a_key(install, root):
+    own, agents = root / "var/lib/zaalsleutel", root / "var/lib/zaalsleutel-agent"
+    for folder in (own, agents):
+        folder.mkdir(parents=True)
+    own.chmod(0o700)
+    (own / "event.jwk").write_text("secret")
+    (agents / "update").mkdir()
+    install("--dry-run", "--data")
+    assert (own / "event.jwk").exists()
+    install("--data")
+    assert (root / "data/zaalsleutel/event.jwk").read_text() == "secret"
+    assert (root / "data/zaalsleutel").stat().st_mode & 0o777 == 0o700
+    assert (root / "data/zaalsleutel-agent/update").is_dir()
+    assert not list(own.iterdir()) and not list(agents.iterdir())
+    # What the partition has is the door's; what somebody put below the mount since is not touched.
+    (own / "event.jwk").write_text("other")
+    install("--data")
+    assert (root / "data/zaalsleutel/event.jwk").read_text() == "secret"
+    assert (own / "event.jwk").exists()
+
+
+def test_every_part_that_is_mounted_is_on_the_data_partition(install, root):
+    install("--data")
+    lines = (root / "etc/fstab").read_text().splitlines()
+    sources = [line.split()[0] for line in lines if line.startswith("/data/")]
+    assert sources and all((root / source.lstrip("/")).is_dir() for source in sources)
+
+
+@pytest.mark.parametrize(("profile", "camera"), [("pi4-osdp", True), ("pi4-wiegand", False)])
+def test_a_root_that_is_not_running_is_told_which_packages_it_needs(profile, camera, install, root):
+    dpkg = root / "var/lib/dpkg"
+    dpkg.mkdir(parents=True)
+    known = "Package: chrony\nStatus: install ok installed\nVersion: 4.3\nArchitecture: arm64\n"
+    (dpkg / "status").write_text(known)
+    (needs,) = [line for line in install("--profile", profile).splitlines() if "still needs" in line]
+    # The last two are what overlayroot's part of the initramfs calls without depending on it.
+    assert needs.split(": ")[-1].split()[:4] == ["nftables", "overlayroot", "busybox", "e2fsprogs"]
+    assert ("python3-picamera2" in needs) is camera
+
+
 def test_it_pins_what_is_plugged_in_but_no_disk_hub_or_network(install, root):
     said = install()
     assert pinned(root) == {("1-1.1", "046d", "c31c"), ("1-1.4", "0403", "6001")}

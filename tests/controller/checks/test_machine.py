@@ -41,6 +41,8 @@ def test_virtual_hardware_is_amber(root):
         ("sys/class/rtc/rtc0/since_epoch", "", "clock chip", "red"),
         ("sys/bus/usb/devices/usb2/authorized_default", "1\n", "usb", "amber"),
         ("proc/bus/input/devices", POWER_BUTTON + "\n" + KEYBOARD, "second keyboard", "red"),
+        ("proc/self/mounts", "/dev/mmcblk0p2 / ext4 rw 0 0\n", "root", "amber"),
+        ("etc/overlayroot.local.conf", 'overlayroot=""\n', "root", "green"),
         ("etc/passwd", "pi:x:1000:1000::/:/bin/bash\n", "default account", "amber"),
         ("etc/passwd", "pi:x:1000:1000::/:/usr/sbin/nologin\n", "default account", "green"),
     ],
