@@ -26,6 +26,11 @@ def test_is_secured_when_opened_without_one_released_sample(lock, bench):
     assert not any(bench.levels(LINE))
 
 
+def test_no_lease_is_longer_than_ten_seconds():
+    """The bench, the watchdog and the manuals count on it: docs/bench.md, R7."""
+    assert LEASE_MAX_S <= 10
+
+
 def test_lets_go_by_itself(lock, bench):
     before_s = monotonic()
     lock.release(0.15)

@@ -36,6 +36,13 @@ def test_enter_and_cancel_are_hash_and_star():
     assert symbols_of(bytes(set(range(256)) - set(b"0123456789#*\x0d\x7f"))) == []
 
 
+def test_its_line_is_ours_alone(pad):
+    keypad = opened(pad)
+    with pytest.raises(DeviceMissing, match="exclusively lock"):
+        opened(pad)
+    keypad.close()
+
+
 def test_another_key_never_comes_up(pad, monkeypatch):
     monkeypatch.setattr(keypad_osdp, "UP_S", 1.5)
     pad.key_file.write_text("00112233445566778899aabbccddeeff")

@@ -1,5 +1,9 @@
 """The pure decoder of the serial keypad, and its settings."""
 
+import os
+import select
+import tty
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -47,6 +51,23 @@ def test_only_symbols_come_out_and_every_other_byte_is_counted(data):
 def test_a_device_that_is_not_there_is_missing(tmp_path):
     with pytest.raises(DeviceMissing, match="keypad on"):
         open(Settings(device=str(tmp_path / "nothing")))
+
+
+def test_a_line_is_ours_alone_and_starts_empty():
+    """What was typed before anybody listened is nobody's code; and no second program takes half of one."""
+    far, near = os.openpty()
+    tty.setraw(near)
+    settings = Settings(device=os.ttyname(near))
+    os.write(far, b"48")
+    keypad = open(settings)
+    with pytest.raises(DeviceMissing, match="keypad on"):
+        open(settings)
+    os.write(far, b"29")
+    assert select.select([keypad.fileno()], [], [], 5)[0]
+    assert keypad.read() == ["2", "9"]
+    keypad.close()
+    os.close(near)
+    os.close(far)
 
 
 @pytest.mark.parametrize("wrong", [{"device": "ttyUSB0"}, {"device": "/dev/ttyUSB0", "baud": 9601}, {}])

@@ -120,6 +120,16 @@ def test_the_devices_are_given_to_the_accounts_that_may_use_them():
     assert effective("camera")["SupplementaryGroups"] == ["video"]
 
 
+def test_the_gpio_library_may_write_where_it_runs():
+    """lgpio leaves its notification pipes in LG_WD and drives nothing where it cannot; they are not among the sockets,
+    and gpiozero reads the board's revision where `ProcSubset=pid` would hide it."""
+    controller = effective("controller")
+    (pipes,) = [value.partition("LG_WD=")[2] for value in controller["Environment"] if "LG_WD=" in value]
+    sockets, *others = controller["RuntimeDirectory"][-1].split()
+    assert pipes in {f"/run/{folder}" for folder in others} and pipes != f"/run/{sockets}"
+    assert controller["ProcSubset"][-1] == "all"
+
+
 def test_a_socket_is_given_to_the_role_that_may_connect():
     """By root, after the controller made them; without following a link that the controller could have planted."""
     given = [line.split() for line in effective("controller")["ExecStartPost"]]
