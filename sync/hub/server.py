@@ -32,6 +32,7 @@ from sync.hub.keys import online_keys
 from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.keys.trust_reach import sign_anew
 from sync.hub.link import HubLink
+from sync.hub.listening import listening
 from sync.hub.logs import start_logging
 from sync.hub.records.log_store import LogStore
 
@@ -53,6 +54,10 @@ def serve(folder: Path, name: str | None = None) -> None:
     start_logging()
     hub = open_hub(folder)
     address = hub.settings.http
+    # What others need the hub for comes first: without it nothing is started.
+    sockets = listening(address.host, address.port, "[http] port")
+    enrol_desk = desk_of(hub)
+    doors = DoorsServer(hub.settings, hub.sessions, enrol_desk)
     records = LogStore(hub.sessions)
     reach = Reach(address.reachable, plain=address.plain_webhooks)
     desk = SubscriptionDesk(hub.service.bench, Feed(hub.service, records), reach)
@@ -67,14 +72,11 @@ def serve(folder: Path, name: str | None = None) -> None:
     hooks.start()
     chores = Chores(hub.sessions)
     chores.start()
-    enrol_desk = desk_of(hub)
-    doors = DoorsServer(hub.settings, hub.sessions, enrol_desk)
     doors.start()
     try:
         log.info("serving on %s port %s", address.host, address.port)
         application = create_app(hub.service, records, desk=desk, more=_more(hub, folder, enrol_desk))
-        options = {"host": address.host, "port": address.port, "log_config": None, **uvicorn_options(address)}
-        Server(uvicorn.Config(application, **options)).run()
+        Server(uvicorn.Config(application, log_config=None, **uvicorn_options(address))).run(sockets)
     finally:
         say_to_systemd("STOPPING=1")
         doors.stop()

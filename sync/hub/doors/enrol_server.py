@@ -29,6 +29,7 @@ from sync.hub.doors.enrol_desk import SEALED_BYTES, EnrolDesk
 from sync.hub.doors.package_routes import package_routes
 from sync.hub.doors.revocation import BrokerFiles, shut_out_due
 from sync.hub.keys.trust_shelf import TRUST, TrustShelf
+from sync.hub.listening import listening
 from sync.hub.settings import Settings
 from sync.hub.store.database import Sessions
 
@@ -126,7 +127,7 @@ async def _text(request: Request) -> str:
 
 class DoorsServer:
     """Server and upkeep of one hub process, in threads of their own. Without a section `[doors]` there is only the
-    upkeep: doors whose files were carried by hand can be shut out as well."""
+    upkeep: doors whose files were carried by hand can be shut out as well. Raises Refused `cannot_listen`."""
 
     def __init__(self, settings: Settings, sessions: Sessions, desk: EnrolDesk) -> None:
         self._settings = settings
@@ -143,9 +144,9 @@ class DoorsServer:
                 "ssl_certfile": str(settings.folders.tls / "broker.pem"),
                 "ssl_keyfile": str(settings.folders.tls / "broker.key"),
             }
-            where = {"host": settings.doors.host, "port": settings.doors.port}
-            self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, **where, **tls))  # type: ignore[arg-type]
-            self._threads.append(threading.Thread(target=self._server.run, name="doors-https"))
+            self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, **tls))  # type: ignore[arg-type]
+            sockets = listening(settings.doors.host, settings.doors.port, "[doors] port")
+            self._threads.append(threading.Thread(target=self._server.run, args=(sockets,), name="doors-https"))
 
     def start(self) -> None:
         for thread in self._threads:
