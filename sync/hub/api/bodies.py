@@ -41,7 +41,7 @@ def _whole_minute(instant: datetime) -> datetime:
     if instant.second or instant.microsecond:
         raise ValueError("windows start and end on whole minutes")
     if not 2024 <= instant.year < 2100:
-        raise ValueError("not an instant of this century")
+        raise ValueError("not an instant from 2024 to 2099")
     return instant
 
 
@@ -253,7 +253,7 @@ class HandoverBody(Body):
     def told(self) -> HandedOver:
         """The same as the hub understands it. Raises Refused `bad_request`."""
         if not 2024 <= self.at.year < 2100:
-            raise Refused("bad_request", "at", "not an instant of this century")
+            raise Refused("bad_request", "at", "not an instant from 2024 to 2099")
         return HandedOver(self.channel, int(self.at.timestamp()), self.ok)
 
 

@@ -112,5 +112,5 @@ def room_routes(service: Service, gate: Gate) -> APIRouter:
 
 def _seconds(instant: datetime) -> int:
     if not 2024 <= instant.year < 2100:
-        raise Refused("bad_request", "instant", "not an instant of this century")
+        raise Refused("bad_request", "instant", "not an instant from 2024 to 2099")
     return int(instant.astimezone(UTC).timestamp())

@@ -191,5 +191,5 @@ def _date(text: str, where: str) -> date:
     except ValueError:
         raise Refused("bad_request", where, "a date as in 2026-07-17") from None
     if not 2024 <= day.year < 2100:
-        raise Refused("bad_request", where, "not a day of this century")
+        raise Refused("bad_request", where, "not a day from 2024 to 2099")
     return day

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from controller.formats.errors import Refused
 
-_REGISTER_NUMBER = re.compile(r"(?<!\d)(\d{2})[ .]?(\d{2})[ .]?(\d{2})[ .-]?(\d{3})[ .-]?(\d{2})(?!\d)")
+_REGISTER_NUMBER = re.compile(r"(?<!\d)(\d{2})[ ./_-]?(\d{2})[ ./_-]?(\d{2})[ ./_-]?(\d{3})[ ./_-]?(\d{2})(?!\d)")
 # One character before the @ is enough to know: a `+` there takes the square of a long text's length.
 _EMAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 # +32 3 444 18 16 · 0032… · 03/444.18.16 · 0470 12 34 56

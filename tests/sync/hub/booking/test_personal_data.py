@@ -10,13 +10,15 @@ from controller.formats.errors import Refused
 from sync.hub.booking.personal_data import refuse_personal_data
 
 
-@given(st.dates(date(1920, 1, 1), date(2026, 1, 1)), st.integers(1, 997), st.booleans())
-def test_every_register_number_is_refused(born, serial, written_out):
+@given(st.dates(date(1920, 1, 1), date(2026, 1, 1)), st.integers(1, 997), st.sampled_from(["", *" ./_-"]), st.booleans())
+def test_every_register_number_is_refused(born, serial, mark, written_out):
     first = f"{born:%y%m%d}{serial:03d}"
     check = 97 - int(("2" if born.year >= 2000 else "") + first) % 97
     number = f"{first}{check:02d}"
     if written_out:
-        number = f"{number[:2]}.{number[2:4]}.{number[4:6]}-{number[6:9]}.{number[9:]}"
+        number = mark.join((number[:2], number[2:4], number[4:6], number[6:9], number[9:]))
+    elif mark:
+        number = f"{number[:2]}.{number[2:4]}.{number[4:6]}-{number[6:9]}{mark}{number[9:]}"
     with pytest.raises(Refused) as refused:
         refuse_personal_data([("holder.ref", f"x {number}")])
     assert refused.value.where == "holder.ref"
