@@ -295,11 +295,11 @@ class Door:
         return [derive, Keep(self.memory.changed_tries())]
 
     def _pin_derived(self, event: PinDerived, now: Now) -> list[Effect]:
-        if self.installed is None or self.commissioning.running:
-            return []
-        entry = self._keypads.derived(event.ticket, self.installed.list.pin_kdf)
+        entry = self._keypads.derived(event.ticket, self.installed.list.pin_kdf if self.installed else None)
         if not isinstance(entry, Entry):
             return [entry] if entry else []
+        if self.commissioning.running:
+            return []
         presented = PinPresented(event.verifier)
         if entry.function == SIGN_OUT:
             return self._sign_out(presented, now)

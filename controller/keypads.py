@@ -69,14 +69,15 @@ class Keypads:
         self._pending[reader] = _Pending(self._ticket, entry, kdf)
         return Derive(self._ticket, entry.digits, kdf)
 
-    def derived(self, ticket: int, kdf: PinKdf) -> Entry | Derive | None:
-        """The entry a verifier belongs to; or, when a re-key arrived while the derivation ran, the derivation to do
-        instead; None for a ticket nobody waits for. `kdf` is the one in force."""
+    def derived(self, ticket: int, kdf: PinKdf | None) -> Entry | Derive | None:
+        """The entry a verifier belongs to, and the keypad is free for the next; or, when a re-key arrived while the
+        derivation ran, the derivation to do instead; None for a ticket nobody waits for. `kdf` is the one in force,
+        None when the list was lost meanwhile."""
         reader = next((name for name, pending in self._pending.items() if pending.ticket == ticket), None)
         if reader is None:
             return None
         pending = self._pending[reader]
-        if kdf != pending.kdf:
+        if kdf is not None and kdf != pending.kdf:
             pending.kdf = kdf
             return Derive(ticket, pending.entry.digits, kdf)
         return self._pending.pop(reader).entry

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from controller.door_events import (
     ClockNoted,
+    CommissionAsked,
     Derive,
     Effect,
     ExitPressed,
@@ -29,6 +30,7 @@ from controller.door_events import (
     Show,
     StorageHealed,
     Tick,
+    TrustTaken,
 )
 from controller.draft import Draft
 from controller.formats.code_list import PinEntry, PinKdf, Policy
@@ -175,6 +177,30 @@ def test_after_a_re_key_in_between_it_is_derived_again(kdf: PinKdf):
     assert again == Derive(derive.ticket, PIN, kdf)
     assert opens(bench.step(PinDerived(derive.ticket, verifier_of(PIN, kdf))))
     assert bench.door.tries_left(bench.now()) == 10
+
+
+def test_a_list_lost_while_a_pin_is_derived_leaves_no_keypad_deaf():
+    """A trust step can revoke the key of the installed list at any instant."""
+    bench = Bench()
+    (_, derive) = press(bench, PIN)
+    assert isinstance(derive, Derive)
+    bench.step(TrustTaken(2, 1, "revoked_key"))
+    effects = bench.step(PinDerived(derive.ticket, verifier_of(PIN)))
+    assert [(draft.kind, draft.reason) for draft in records(effects)] == [("refused", "list_missing")]
+    bench.step(ListInstalled(installed(grant())))
+    assert opens(bench.keys(PIN))
+
+
+def test_a_commissioning_that_begins_while_a_pin_is_derived_leaves_no_keypad_deaf():
+    bench = Bench()
+    (_, derive) = press(bench, PIN)
+    assert isinstance(derive, Derive)
+    bench.step(CommissionAsked("begin"))
+    assert bench.door.commissioning.running
+    assert not opens(bench.step(PinDerived(derive.ticket, verifier_of(PIN))))
+    bench.step(CommissionAsked("abandon"))
+    assert not bench.door.commissioning.running
+    assert opens(bench.keys(PIN))
 
 
 # ---- presentation

@@ -10,7 +10,9 @@ from controller.formats.errors import Refused
 from sync.hub.booking.personal_data import refuse_personal_data
 
 
-@given(st.dates(date(1920, 1, 1), date(2026, 1, 1)), st.integers(1, 997), st.sampled_from(["", *" ./_-"]), st.booleans())
+@given(
+    st.dates(date(1920, 1, 1), date(2026, 1, 1)), st.integers(1, 997), st.sampled_from(["", *" ./_-"]), st.booleans()
+)
 def test_every_register_number_is_refused(born, serial, mark, written_out):
     first = f"{born:%y%m%d}{serial:03d}"
     check = 97 - int(("2" if born.year >= 2000 else "") + first) % 97
