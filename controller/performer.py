@@ -66,6 +66,7 @@ from controller.formats.messages import (
 )
 from controller.formats.trust import Trust
 from controller.incidents import Incidents
+from controller.latest import Latest
 from controller.lease import Lease
 from controller.link_session import Contradicted
 from controller.unit import Climbed, Unit
@@ -99,8 +100,8 @@ class Performer:
         self._tell = tell
         self._anybody = anybody
         self._lease = Lease(unit.ports.lock)
-        self._list_waiting: str | None = None
-        self._list_busy = False
+        self._lists = Latest(self._judge_list)
+        self._trusts = Latest(self._judge_trust)  # each body holds all the steps there are
         self._shown: PublicState | None = None
         self._incidents = Incidents(unit.setup.door)
         self.door = Door(unit.setup, unit.memory, unit.installed, self.now(), unit.ports.leaf_open)
@@ -230,10 +231,9 @@ class Performer:
             case UpdateIs():
                 self._unit.update = message.update
             case Deliver(kind="list"):
-                self._list_waiting = message.body
-                self._next_list()
+                self._lists.ask(message.body)
             case Deliver(kind="trust"):
-                self._beside.on_disk(partial(self._unit.climb_trust, message.body.encode("utf-8")), self._trust_judged)
+                self._trusts.ask(message.body)
             case Deliver(kind="receipt"):
                 self._receipt(message.body)
             case FoundTrust() | EnrolmentAnswer() | EnrolmentFailed() | AskRenewal():
@@ -307,6 +307,9 @@ class Performer:
         """One record that no event of the door stands for."""
         self._perform([Record((draft,), {})], self.now())
 
+    def _judge_trust(self, body: str) -> None:
+        self._beside.on_disk(partial(self._unit.climb_trust, body.encode("utf-8")), self._trust_judged)
+
     def _trust_judged(self, climbed: Climbed) -> None:
         now = self.now()
         for trust in climbed.taken:
@@ -321,6 +324,7 @@ class Performer:
             self.feed(Refusal("trust", climbed.stopped.code))
         elif climbed.stopped is not None:
             self.feed(FaultChanged("disk", True))
+        self._trusts.done()
 
     def _believe(self, trust: Trust) -> None:
         """Let everybody who goes by the trust document go by this one."""
@@ -331,18 +335,14 @@ class Performer:
         except StorageFault:
             self.feed(FaultChanged("log_degraded", True))
 
-    def _next_list(self) -> None:
-        """Verify and install beside the loop: one list at a time, of several waiting ones the newest."""
-        if self._list_busy or self._list_waiting is None:
-            return
-        envelope, self._list_waiting, self._list_busy = self._list_waiting.encode("utf-8"), None, True
+    def _judge_list(self, body: str) -> None:
+        """Verify and install beside the loop."""
         now = self.now()
         installed = self.door.installed.list if self.door.installed else None
         time = GateTime(now.utc_s, now.trusted)
-        self._beside.on_disk(partial(self._unit.install, envelope, installed, time), self._list_judged)
+        self._beside.on_disk(partial(self._unit.install, body.encode("utf-8"), installed, time), self._list_judged)
 
     def _list_judged(self, outcome: Installed | Exception | None) -> None:
-        self._list_busy = False
         match outcome:
             case Installed():
                 self.feed(ListInstalled(outcome))
@@ -350,7 +350,7 @@ class Performer:
                 self.feed(ListRefused(outcome.code, None))
             case OSError():
                 self.feed(FaultChanged("disk", True))
-        self._next_list()
+        self._lists.done()
 
     def _tell_agent(self, now: Now) -> None:
         if not self._anybody("sync"):

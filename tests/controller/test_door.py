@@ -195,11 +195,9 @@ def test_a_commissioning_that_begins_while_a_pin_is_derived_leaves_no_keypad_dea
     bench = Bench()
     (_, derive) = press(bench, PIN)
     assert isinstance(derive, Derive)
-    bench.step(CommissionAsked("begin"))
-    assert bench.door.commissioning.running
+    assert shown(bench.step(CommissionAsked("begin")))
     assert not opens(bench.step(PinDerived(derive.ticket, verifier_of(PIN))))
     bench.step(CommissionAsked("abandon"))
-    assert not bench.door.commissioning.running
     assert opens(bench.keys(PIN))
 
 
