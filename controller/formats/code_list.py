@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -201,31 +200,37 @@ def check(code_list: CodeList) -> None:
     for index, closure in enumerate(code_list.closures):
         if not closure.from_ < closure.until:
             raise Refused("bad_list", f"list.closures[{index}]", "ends before it starts")
-    for index, grant in enumerate(code_list.grants):
-        _check_windows(grant.windows, f"list.grants[{index}].windows")
-        credentials = [pin.credential for pin in grant.pins] + [qr.credential for qr in grant.qrs]
-        _unique([credentials], f"list.grants[{index}]", "a credential id")
     grants = code_list.grants
-    _unique(([grant.id] for grant in grants), "list.grants[{}].id", "a grant id")
+    for index, grant in enumerate(grants):
+        _check_windows(grant.windows, index)
+        credentials = [pin.credential for pin in grant.pins] + [qr.credential for qr in grant.qrs]
+        if len(set(credentials)) != len(credentials):
+            raise Refused("bad_list", f"list.grants[{index}]", "a credential id occurs twice")
+    _unique([[grant.id] for grant in grants], "id", "a grant id")
     # One dictionary look-up decides a PIN, so a verifier may belong to one grant only.
-    _unique(([pin.verifier for pin in grant.pins] for grant in grants), "list.grants[{}].pins", "a PIN verifier")
-    _unique(([qr.hash for qr in grant.qrs] for grant in grants), "list.grants[{}].qrs", "a QR hash")
+    _unique([[pin.verifier for pin in grant.pins] for grant in grants], "pins", "a PIN verifier")
+    _unique([[qr.hash for qr in grant.qrs] for grant in grants], "qrs", "a QR hash")
 
 
-def _check_windows(windows: tuple[Window, ...], where: str) -> None:
+def _check_windows(windows: tuple[Window, ...], grant: int) -> None:
+    before = 0
     for index, (start, end) in enumerate(windows):
         if not start < end:
-            raise Refused("bad_list", f"{where}[{index}]", "ends before it starts")
-    for index, (left, right) in enumerate(itertools.pairwise(windows)):
-        if left[1] > right[0]:
-            raise Refused("bad_list", f"{where}[{index + 1}]", "windows are sorted and do not overlap")
+            raise Refused("bad_list", f"list.grants[{grant}].windows[{index}]", "ends before it starts")
+        if start < before:
+            where = f"list.grants[{grant}].windows[{index}]"
+            raise Refused("bad_list", where, "windows are sorted and do not overlap")
+        before = end
 
 
-def _unique(groups: Iterable[list[str]], where: str, what: str) -> None:
-    """No value twice in all of the groups; `where` has a `{}` for the number of the group with the second one."""
+def _unique(of_grants: list[list[str]], member: str, what: str) -> None:
+    """No value twice in all of the grants; the second one is named."""
+    values = list(itertools.chain.from_iterable(of_grants))
+    if len(set(values)) == len(values):
+        return
     seen: set[str] = set()
-    for index, group in enumerate(groups):
-        for value in group:
+    for index, own in enumerate(of_grants):
+        for value in own:
             if value in seen:
-                raise Refused("bad_list", where.format(index), f"{what} occurs twice")
+                raise Refused("bad_list", f"list.grants[{index}].{member}", f"{what} occurs twice")
             seen.add(value)

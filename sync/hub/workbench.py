@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from sync import topics
 from sync.hub.booking.codes import Randomness
 from sync.hub.booking.credentials import Minter
 from sync.hub.keys.keyring import Keyring
 from sync.hub.store.database import Sessions, reading
 from sync.hub.store.models import DoorList
+from sync.topics import topic
 
 T = TypeVar("T")
 
@@ -92,7 +92,9 @@ class Workbench:
             # Locked, so that no older list goes out after a newer one; a few at a time, because each is encrypted here
             # and a whole town's would keep everybody waiting for seconds.
             with self._sessions.begin() as session:
-                few = DoorList.door.in_(names[start : start + TOGETHER])
-                for current in session.scalars(select(DoorList).where(few)):
-                    if self._publisher.publish(topics.topic(current.door, "list"), current.envelope, True):
-                        current.published_at = now
+                few = select(DoorList.door, DoorList.envelope).where(DoorList.door.in_(names[start : start + TOGETHER]))
+                current = session.execute(few.order_by(DoorList.door).with_for_update())
+                taken = [
+                    door for door, envelope in current if self._publisher.publish(topic(door, "list"), envelope, True)
+                ]
+                session.execute(update(DoorList).where(DoorList.door.in_(taken)).values(published_at=now))

@@ -136,7 +136,8 @@ class Minter:
 
     def clear_text(self, credential: Credential) -> str | None:
         """The PIN or QR text, None once it is forgotten."""
-        return clear_text(self.keyring, credential.id, credential.sealed)
+        sealed = credential.sealed
+        return None if sealed is None else clear_text(self.keyring, credential.id, sealed)
 
     def _groups(self, rooms: Sequence[Room]) -> list[DoorGroup]:
         """The door groups on the way: entrances first, then rooms in the order asked."""
@@ -198,9 +199,9 @@ def pins_of(grant: Grant) -> tuple[bool, ...]:
     return (False,) if grant.kind == "renter" else (False, True)
 
 
-def clear_text(keyring: Keyring, name: str, sealed: bytes | None) -> str | None:
-    """The PIN or QR text of the credential `name`, None once it is forgotten. Raises Refused `bad_seal`."""
-    return None if sealed is None else keyring.unseal(sealed, name).decode("ascii")
+def clear_text(keyring: Keyring, name: str, sealed: bytes) -> str:
+    """The PIN or QR text of the credential `name`. Raises Refused `bad_seal`."""
+    return keyring.unseal(sealed, name).decode("ascii")
 
 
 def kdf_of(door: Door, pin_set: PinSet) -> PinKdf:

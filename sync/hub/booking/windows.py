@@ -16,9 +16,10 @@ Pure. All instants are whole UTC seconds, all stretches half-open (`start <= now
 from __future__ import annotations
 
 import bisect
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from controller.formats.code_list import Window
 
@@ -36,8 +37,7 @@ class RoomWays:
     rivals: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Booking:
+class Booking(msgspec.Struct, frozen=True, gc=False):
     """Booked time of one grant in one room. Booked times of two parties of renters do not overlap in a room or its
     rivals; `share_group` makes several grants one party."""
 
@@ -54,8 +54,7 @@ class Booking:
         return ("group", self.share_group) if self.share_group is not None else ("grant", self.grant)
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True, gc=False):
     """When one grant opens one door, on its way to one room; `clipped` when a neighbour cost it some margin."""
 
     grant: str
@@ -116,32 +115,35 @@ class _Neighbours:
         self._rooms = rooms
         self._by_start = sorted(bookings, key=lambda each: each.start)
         self._by_until = sorted(self._by_start, key=lambda each: each.until)
+        self._starts = [each.start for each in self._by_start]
+        self._untils = [each.until for each in self._by_until]
         # Two margins that do not reach each other have nothing to settle.
         self._reach = 2 * max((max(room.before_s, room.after_s) for room in rooms.values()), default=0)
 
     def before(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
         """Other parties that end close before `booking` starts."""
-        start = bisect.bisect_left(self._by_until, booking.start - self._reach, key=lambda each: each.until)
-        for each in itertools.islice(self._by_until, start, None):
-            if each.until > booking.start:
-                return
-            if each.party != booking.party:
-                yield each, self._rooms[each.room]
+        first = bisect.bisect_left(self._untils, booking.start - self._reach)
+        last = bisect.bisect_right(self._untils, booking.start)
+        return self._others(booking, self._by_until[first:last])
 
     def after(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
         """Other parties that start soon after `booking` ends."""
-        start = bisect.bisect_left(self._by_start, booking.until, key=lambda each: each.start)
-        for each in itertools.islice(self._by_start, start, None):
-            if each.start > booking.until + self._reach:
-                return
-            if each.party != booking.party:
-                yield each, self._rooms[each.room]
+        first = bisect.bisect_left(self._starts, booking.until)
+        last = bisect.bisect_right(self._starts, booking.until + self._reach)
+        return self._others(booking, self._by_start[first:last])
+
+    def _others(self, booking: Booking, near: Iterable[Booking]) -> Iterator[tuple[Booking, RoomWays]]:
+        party = booking.party
+        return ((each, self._rooms[each.room]) for each in near if each.party != party)
 
 
 def _clipped(room: RoomWays, booking: Booking, neighbours: _Neighbours) -> _Stretch:
     _, start, until, _ = _plain(room, booking)
-    first = max([start, *(_boundary(left, other, booking, room)[1] for left, other in neighbours.before(booking))])
-    last = min([until, *(_boundary(booking, room, right, other)[0] for right, other in neighbours.after(booking))])
+    first, last = start, until
+    for left, other in neighbours.before(booking):
+        first = max(first, _boundary(left, other, booking, room)[1])
+    for right, other in neighbours.after(booking):
+        last = min(last, _boundary(booking, room, right, other)[0])
     return booking, first, last, (first, last) != (start, until)
 
 

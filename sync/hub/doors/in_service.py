@@ -59,11 +59,13 @@ def another_unit(door: Door, event_key: dict[str, str] | None) -> None:
         door.reported_at, door.reported_version, door.reported_hash = None, 0, None
 
 
-def require(session: Session, doors: Iterable[str], required: bool) -> list[str]:
+def require(session: Session, doors: Collection[str], required: bool) -> list[str]:
     """The town's word for each of these doors; which of them it changes."""
     changed = []
+    known = standings(session, doors)
     for door in doors:
-        row = _row(session, door)
+        row = known[door]
+        session.add(row)
         if row.required != required:
             row.required = required
             changed.append(door)

@@ -29,10 +29,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats import pin
-from controller.formats.code_list import TYP, CodeList, PinKdf, dump, parse, payload_hash
+from controller.formats.code_list import TYP, CodeList, PinKdf, dump, payload_hash
 from controller.formats.envelope import seal, unverified
 from controller.formats.errors import Refused
-from sync.hub.issuing.issuer import REFRESH_S, content_hash, needs_refresh, windows_moved
+from sync.hub.issuing.issuer import REFRESH_S, Said, content_hash, needs_refresh, windows_moved
 from sync.hub.issuing.lists import Look, look_at
 from sync.hub.store import questions
 from sync.hub.store.models import Delivery, Door, DoorList, Grant, ListRequest, Verifier
@@ -57,8 +57,9 @@ DERIVED_TOGETHER = 4
 GATHER_S = 0.2
 """A burst of calls becomes one list a door."""
 
-LOOK_EVERY_S = 5.0
-"""How often requests are looked for that nobody told of: those of a hub that has ended since."""
+LOOK_EVERY_S = 1.0
+"""How often requests are looked for that nobody told of: those of a command beside the hub (`hub apply`), or of a hub
+that has ended since. One question to a table that is nearly always empty."""
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class ListBuilder:
     def _verifiers(self, looks: Sequence[Look]) -> list[dict[str, str]]:
         """What is missing of each, by credential."""
         wanted = [(look.kdf, each) for look in looks for each in look.underived]
-        made = self._pool.map(lambda kdf_and_pin: self._derive(kdf_and_pin[1].clear or "", kdf_and_pin[0]), wanted)
+        made = self._pool.map(lambda kdf_and_pin: self._derive(kdf_and_pin[1].clear, kdf_and_pin[0]), wanted)
         return [{each.credential: next(made) for each in look.underived} for look in looks]
 
     def _store(
@@ -158,21 +159,22 @@ class ListBuilder:
             _keep_verifiers(session, door.id, derived)
         stored = look.stored
         due = row is None or needs_refresh(row.refresh_after - REFRESH_S, row.refresh_after, draft.issued)
-        other = stored.content != content_hash(draft)
+        content = content_hash(draft)
+        other = stored.content != content
         changed = due or other
         if row is not None and other:
             _await_again(session, row, draft)
         if changed:
             shrink = _shrinks(session, door, look, draft)
-            row = self._signed(session, row, msgspec.structs.replace(draft, shrink=shrink))
+            row = self._signed(session, row, msgspec.structs.replace(draft, shrink=shrink), content)
         assert row is not None
         _mark_delivered(session, look, row)
         return changed
 
-    def _signed(self, session: Session, row: DoorList | None, code_list: CodeList) -> DoorList:
+    def _signed(self, session: Session, row: DoorList | None, code_list: CodeList, content: str) -> DoorList:
         payload = dump(code_list)
         row = row or DoorList(door=code_list.door)
-        row.version, row.hash, row.content = code_list.version, payload_hash(payload), content_hash(code_list)
+        row.version, row.hash, row.content = code_list.version, payload_hash(payload), content
         row.shrink, row.grants = code_list.shrink, [grant.id for grant in code_list.grants]
         row.refresh_after, row.published_at = code_list.refresh_after, None
         row.envelope = seal(payload, TYP, self._bench.keyring.list_key)
@@ -244,7 +246,7 @@ def _shrinks(session: Session, door: Door, look: Look, draft: CodeList) -> bool:
 
 def _await_again(session: Session, row: DoorList, draft: CodeList) -> None:
     """Whom a neighbour gave other margins is no longer at the door as it is now: not before this list is."""
-    moved = windows_moved(parse(unverified(row.envelope).payload), draft)
+    moved = windows_moved(msgspec.json.decode(unverified(row.envelope).payload, type=Said), draft)
     here = (Delivery.grant_id.in_(moved), Delivery.door == row.door, Delivery.version.is_not(None))
     if moved:
         values = {"version": draft.version, "held_before": True, "since": draft.issued}

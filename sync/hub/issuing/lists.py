@@ -8,12 +8,13 @@ today and a call never waits for a derivation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import or_, select
+from msgspec import structs
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Closure, CodeList, PassKey, PinEntry, PinKdf, Policy, QrEntry, Window
@@ -38,6 +39,7 @@ from sync.hub.store.models import (
     Verifier,
     Way,
 )
+from sync.hub.store.questions import Booked
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,13 @@ class Stored:
     grants: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PinAtDoor:
-    """A living PIN of a grant: its verifier at the door, or else its clear text, to derive one from. A `duress` PIN
+class Underived(msgspec.Struct, frozen=True):
+    """A living PIN of a grant that has no verifier at the door yet: its clear text, to derive one from. A `duress` PIN
     opens like any other, and the door's record says so."""
 
     credential: str
     grant: str
-    verifier: str | None
-    clear: str | None
+    clear: str
     duress: bool
 
 
@@ -74,11 +74,12 @@ class Awaited:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A door at one moment. `grants` come without their PINs; `requests` are the ids of those this look answers."""
+    """A door at one moment. `grants` come with the PINs that have a verifier, the others are `underived`; `requests`
+    are the ids of those this look answers."""
 
     door: DoorRecord
     grants: tuple[GrantRecord, ...]
-    pins: tuple[PinAtDoor, ...]
+    underived: tuple[Underived, ...]
     closures: tuple[Closure, ...]
     stored: Stored
     awaited: tuple[Awaited, ...]
@@ -89,19 +90,14 @@ class Look:
         """How PINs are derived for the door."""
         return self.door.kdf
 
-    @property
-    def underived(self) -> list[PinAtDoor]:
-        """The PINs that need a verifier."""
-        return [each for each in self.pins if each.verifier is None and each.clear is not None]
-
     def draft(self, number: int, now: int, derived: Mapping[str, str]) -> CodeList:
         """The list, given the verifiers that were missing, by credential."""
-        pins: dict[str, list[PinEntry]] = {}
-        for each in self.pins:
-            verifier = each.verifier or derived.get(each.credential)
-            if verifier is not None:
-                pins.setdefault(each.grant, []).append(PinEntry(each.credential, verifier, each.duress))
-        grants = [replace(each, pins=tuple(pins.get(each.id, ()))) for each in self.grants]
+        made: dict[str, list[PinEntry]] = {}
+        for each in self.underived:
+            made.setdefault(each.grant, []).append(PinEntry(each.credential, derived[each.credential], each.duress))
+        grants = self.grants
+        if made:
+            grants = tuple(structs.replace(each, pins=(*each.pins, *made.get(each.id, ()))) for each in grants)
         return build_list(self.door, grants, self.closures, number=number, now_s=now)
 
 
@@ -116,10 +112,12 @@ def look_at(session: Session, keyring: Keyring, doors: Collection[str], now: int
     )
     rooms = _by_door(session.execute(select(Way.door, Way.room).where(Way.door.in_(doors))))
     behind = {room for each in rooms.values() for (room,) in each}
-    openings: dict[str, dict[str, list[Window]]] = {}
-    for each in questions.openings_between(session, behind, now - HORIZON_BACK_S, now + HORIZON_AHEAD_S, set(doors)):
-        openings.setdefault(each.door, {}).setdefault(each.grant, []).append((each.start, each.until))
-    grants = _Grants(session, behind, doors, now)
+    start, until = now - HORIZON_BACK_S, now + HORIZON_AHEAD_S
+    found, booked = questions.booked_openings(session, behind, start, until, set(doors))
+    openings: dict[str, dict[str, list[Window]]] = defaultdict(lambda: defaultdict(list))
+    for each in found:
+        openings[each.door][each.grant].append((each.start, each.until))
+    codes = _Codes(session, behind, doors, now)
     closed = _closures(session, behind, now)
     waiting = frozenset(in_service.out_of_service(session, doors))
     postures = posture_by_list(session, doors)
@@ -128,12 +126,12 @@ def look_at(session: Session, keyring: Keyring, doors: Collection[str], now: int
     requests = _by_door(session.execute(select(ListRequest.door, ListRequest.id).where(ListRequest.door.in_(doors))))
     looks: dict[str, Look] = {}
     for door, group, pin_set in session.execute(query):
-        here = openings.get(door.id, {})
+        grants, underived = _at_door(door.id, pin_set.id, openings[door.id], booked, codes, keyring)
         closures = {each for (room,) in rooms.get(door.id, ()) for each in closed.get(room, ()) if not group.shared}
         looks[door.id] = Look(
             door=replace(_door_record(keyring, door, group, pin_set), posture=postures.get(door.id)),
-            grants=tuple(grants.records(here)),
-            pins=tuple(grants.pins(here, door.id, pin_set.id, keyring)),
+            grants=tuple(grants),
+            underived=tuple(underived),
             closures=(*([in_service.ALWAYS] if door.id in waiting else []), *closures),
             stored=stored.get(door.id, Stored()),
             awaited=tuple(Awaited(grant, asked, state in TRAVELLING) for grant, asked, state in awaited[door.id]),
@@ -161,58 +159,76 @@ def _door_record(keyring: Keyring, door: Door, group: DoorGroup, pin_set: PinSet
     )
 
 
-class _Grants:
-    """What is known of the grants with bookings near `now` in some rooms, their living credentials and the verifiers
-    these have at some doors. Columns, not objects: a town has twenty thousand of each."""
+# Asked by where grants are booked: a building's entrance has more grants than a question has room for.
+BOOKED: Final = select(GrantBooking.grant_id).where(
+    GrantBooking.room.in_(bindparam("rooms", expanding=True)),
+    GrantBooking.until > bindparam("after"),
+    GrantBooking.start < bindparam("before"),
+)
+CODES: Final = select(
+    Credential.grant_id, Credential.id, Credential.pin_set, Credential.qr_hash, Credential.sealed, Credential.duress
+).where(Credential.grant_id.in_(BOOKED), or_(Credential.ends_at.is_(None), Credential.ends_at > bindparam("now")))
+VERIFIERS: Final = select(Verifier.door, Verifier.credential, Verifier.verifier).where(
+    Verifier.door.in_(bindparam("doors", expanding=True))
+)
+
+
+class _Codes:
+    """The living codes of the grants with bookings near `now` in some rooms, and the verifiers that PINs have at some
+    doors. Columns, not objects: a town has twenty thousand of each."""
 
     def __init__(self, session: Session, rooms: Collection[str], doors: Collection[str], now: int) -> None:
-        # Asked by where they are booked: a building's entrance has more grants than a question has room for.
-        booked = select(GrantBooking.grant_id).where(
-            GrantBooking.room.in_(rooms),
-            GrantBooking.until > now - HORIZON_BACK_S - questions.NEIGHBOUR_S,
-            GrantBooking.start < now + HORIZON_AHEAD_S + questions.NEIGHBOUR_S,
-        )
-        columns = select(Grant.id, Grant.kind, Grant.state, Grant.methods, Grant.max_uses).where(Grant.id.in_(booked))
-        self._grants = {row.id: row for row in session.execute(columns)}
-        self._qrs: dict[str, list[QrEntry]] = defaultdict(list)
-        self._sealed: dict[str, list[tuple[str, str, bytes | None, bool]]] = defaultdict(list)
-        living = or_(Credential.ends_at.is_(None), Credential.ends_at > now)
-        codes = select(
-            Credential.grant_id, Credential.id, Credential.pin_set, Credential.qr_hash, Credential.sealed,
-            Credential.duress,
-        ).where(Credential.grant_id.in_(booked), living)  # fmt: skip
-        for grant, credential, pin_set, qr_hash, sealed, duress in session.execute(codes):
+        near = {
+            "rooms": list(rooms), "now": now,
+            "after": now - HORIZON_BACK_S - questions.NEIGHBOUR_S,
+            "before": now + HORIZON_AHEAD_S + questions.NEIGHBOUR_S,
+        }  # fmt: skip
+        self.qrs: dict[str, list[QrEntry]] = defaultdict(list)
+        self.pins: dict[str, list[tuple[str, str, bytes | None, bool]]] = defaultdict(list)
+        """By grant: credential, PIN set, sealed clear text, duress."""
+        for grant, credential, pin_set, qr_hash, sealed, duress in questions.plain_rows(session, CODES, near):
             if qr_hash is not None:
-                self._qrs[grant].append(QrEntry(credential, qr_hash))
+                self.qrs[grant].append(QrEntry(credential, qr_hash))
             elif pin_set is not None:
-                self._sealed[grant].append((credential, pin_set, sealed, duress))
-        verifiers = select(Verifier.door, Verifier.credential, Verifier.verifier).where(Verifier.door.in_(doors))
-        self._verifiers = {(door, credential): known for door, credential, known in session.execute(verifiers)}
+                self.pins[grant].append((credential, pin_set, sealed, duress))
+        self.verifiers: dict[str, dict[str, str]] = {door: {} for door in doors}
+        """By door and credential."""
+        for door, credential, verifier in questions.plain_rows(session, VERIFIERS, {"doors": list(doors)}):
+            self.verifiers[door][credential] = verifier
 
-    def records(self, openings: Mapping[str, list[Window]]) -> Iterator[GrantRecord]:
-        """The grants with these openings, without their PINs."""
-        for name, windows in openings.items():
-            grant = self._grants[name]
-            # A method that is no longer wished for does not open, though its code is kept for when it comes back.
-            yield GrantRecord(
+
+def _at_door(
+    door: str, pin_set: str, openings: Mapping[str, list[Window]], booked: Mapping[str, Booked], codes: _Codes,
+    keyring: Keyring,
+) -> tuple[list[GrantRecord], list[Underived]]:  # fmt: skip
+    """The grants with these openings at a door of this PIN set, and their PINs that need a verifier there."""
+    records: list[GrantRecord] = []
+    underived: list[Underived] = []
+    verifiers = codes.verifiers[door]
+    for name, windows in openings.items():
+        grant = booked[name]
+        pins: list[PinEntry] = []
+        for credential, own_set, sealed, duress in codes.pins.get(name, ()) if grant.opens_by("pin") else ():
+            verifier = verifiers.get(credential)
+            if own_set != pin_set:
+                continue
+            if verifier is not None:
+                pins.append(PinEntry(credential, verifier, duress))
+            elif sealed is not None:
+                clear = clear_text(keyring, credential, sealed)
+                underived.append(Underived(credential, name, clear, duress))
+        records.append(
+            GrantRecord(
                 id=name,
                 kind=grant.kind,
                 state=grant.state,
                 openings=tuple(windows),
-                qrs=tuple(self._qrs.get(name, ())) if "qr" in grant.methods else (),
+                pins=tuple(pins),
+                qrs=tuple(codes.qrs.get(name, ())) if grant.opens_by("qr") else (),
                 max_uses=grant.max_uses,
             )
-
-    def pins(self, grants: Iterable[str], door: str, pin_set: str, keyring: Keyring) -> Iterator[PinAtDoor]:
-        """The PINs that these grants have at a door of this PIN set."""
-        for grant in grants:
-            if "pin" not in self._grants[grant].methods:
-                continue
-            for credential, own_set, sealed, duress in self._sealed.get(grant, ()):
-                if own_set == pin_set:
-                    verifier = self._verifiers.get((door, credential))
-                    clear = clear_text(keyring, credential, sealed) if verifier is None else None
-                    yield PinAtDoor(credential, grant, verifier, clear, duress)
+        )
+    return records, underived
 
 
 def _closures(session: Session, rooms: Collection[str], now: int) -> dict[str, list[Closure]]:

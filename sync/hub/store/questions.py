@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
-from sqlalchemy import Select, Table, bindparam, func, insert, select, update
+import msgspec
+from sqlalchemy import Executable, Select, Table, Text, bindparam, func, insert, select, update
+from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
+from controller.formats.code_list import Kind
 from controller.formats.errors import Refused
 from sync.hub.booking import windows
-from sync.hub.issuing.issuer import TRAVELLING, next_number
+from sync.hub.issuing.issuer import TRAVELLING, GrantState, next_number
 from sync.hub.store.models import Door, DoorGroup, Grant, GrantBooking, Reservation, Room, StatementNumber, Way
 
 NEIGHBOUR_S = 86_400
 """More than the largest margins of two rooms: whoever is further away does not clip."""
+
+
+def plain_rows(session: Session, question: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+    """The answer in columns, around the mapper: it would spend longer on each row than the database. What the session
+    has not written yet, it writes first."""
+    session.flush()
+    return session.connection().execute(question, values).all()
 
 
 class Seer(Protocol):
@@ -80,6 +90,10 @@ BOOKINGS: Final = (
         GrantBooking.until,
         Grant.kind == "renter",
         Grant.share_group,
+        Grant.kind,
+        Grant.state,
+        as_type(Grant.methods, Text),
+        Grant.max_uses,
     )
     .join(Grant, Grant.id == GrantBooking.grant_id)
     .where(
@@ -89,12 +103,28 @@ BOOKINGS: Final = (
         Grant.state.in_(TRAVELLING),
     )
 )
-"""The columns of a `windows.Booking`."""
+"""The columns of a `windows.Booking`, and of the `Booked` grant whose it is."""
 
 NUMBER: Final = cast(Table, StatementNumber.__table__)
 HIGHEST: Final = select(func.max(Door.highest_version)).scalar_subquery()
 NUMBERS: Final = select(NUMBER.c.last, HIGHEST).with_for_update(of=NUMBER)
 """The last number given out, and the highest that a door ever reported."""
+
+
+class Booked(msgspec.Struct, frozen=True, gc=False):
+    """What a list says of a grant, apart from its openings and codes. `methods` as JSON: hundreds of grants have the
+    same two."""
+
+    kind: Kind
+    state: GrantState
+    methods: str
+    max_uses: int | None
+
+    def opens_by(self, method: str) -> bool:
+        """Whether a code of this method is wished for. The code of one that no longer is is kept for when it comes
+        back."""
+        return f'"{method}"' in self.methods
+
 
 Ground = Mapping[str, windows.RoomWays]
 """Rooms together with all their rivals, by id: margins, and the doors on the way."""
@@ -153,10 +183,18 @@ def openings_between(
 ) -> list[windows.Opening]:
     """The openings of all grants that hold their place in `rooms`, for bookings that touch the given time; at these
     `doors` only, None for all."""
+    return booked_openings(session, rooms, start, until, doors)[0]
+
+
+def booked_openings(
+    session: Session, rooms: Collection[str], start: int, until: int, doors: Collection[str] | None = None
+) -> tuple[list[windows.Opening], dict[str, Booked]]:
+    """The same, and the grants by id: those of rivals too, which have no openings."""
     ground = ground_of(session, rooms)
     near = {"rooms": list(ground), "after": start - NEIGHBOUR_S, "before": until + NEIGHBOUR_S}
-    bookings = [windows.Booking(*row) for row in session.execute(BOOKINGS, near)]
-    return windows.openings(_asked(ground, rooms, doors), bookings)
+    rows = plain_rows(session, BOOKINGS, near)
+    bookings = [windows.Booking(*row[:6]) for row in rows]
+    return windows.openings(_asked(ground, rooms, doors), bookings), {row[0]: Booked(*row[6:]) for row in rows}
 
 
 def _asked(ground: Ground, rooms: Collection[str], doors: Collection[str] | None) -> Iterator[windows.RoomWays]:

@@ -6,7 +6,7 @@ changes nothing. What the file does not decide (tokens, salts, group keys, what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any, Literal
@@ -66,7 +66,9 @@ def apply_town(minter: Minter, town: Town, *, dry_run: bool = False) -> list[Cha
     Raises Refused `grants_remain` when a room with reservations to come would go, or lose a door without getting
     another one (R002-29), and `pin_length_fixed` when a PIN set would get another length."""
     session, now = minter.session, minter.now
-    wanted, present = _wanted(town), {table: _present(session, table) for table in TABLES}
+    # Held on to until the end: the session forgets what nobody holds, and would ask for each row again.
+    rows = {table: session.scalars(select(table)).all() for table in TABLES}
+    wanted, present = _wanted(town), {table: _present(table, rows[table]) for table in TABLES}
     _check_pin_sets(wanted, present)
     _check_remaining_grants(session, wanted[Way], present[Way], now)
     decision = _decision(town)
@@ -102,19 +104,19 @@ def _postponed(session: Session, versions: list[PolicyVersion]) -> list[Change]:
     """The versions of a later date that are not waiting already."""
     changes: list[Change] = []
     for version in versions:
-        known = session.get(PolicyVersion, (version.subject, version.since))
+        known = None if version.applied else session.get(PolicyVersion, (version.subject, version.since))
         if not version.applied and (known is None or known.content != version.content):
             fields = {"since": version.since, **version.content}
             changes.append(Change("add", PolicyVersion.__tablename__, version.subject, fields))
     return changes
 
 
-def _commissioning(session: Session, doors: Iterable[str], required: bool) -> list[Change]:
+def _commissioning(session: Session, doors: Collection[str], required: bool) -> list[Change]:
     """The doors of which the town wants something else than before: that they are commissioned, or not."""
     return [
         Change("change", in_service.DoorService.__tablename__, door, {"required": required})
-        for door in doors
-        if in_service.standing(session, door).required != required
+        for door, known in in_service.standings(session, doors).items()
+        if known.required != required
     ]
 
 
@@ -199,10 +201,10 @@ def _names(table: type[Base]) -> tuple[str, ...]:
     return ("room", "door") if table is Way else ("id",)
 
 
-def _present(session: Session, table: type[Base]) -> Rows:
+def _present(table: type[Base], rows: Iterable[Base]) -> Rows:
     return {
         tuple(getattr(row, name) for name in _names(table)): {field: getattr(row, field) for field in DECIDED[table]}
-        for row in session.scalars(select(table))
+        for row in rows
     }
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select, tuple_, union
 from sqlalchemy.orm import Session
 
-from sync.hub.events.hub_events import tell
+from sync.hub.events.hub_events import tell_each
 from sync.hub.store import questions
-from sync.hub.store.models import Door, DoorGroup, PolicyVersion, Room
+from sync.hub.store.models import Door, DoorGroup, PolicyVersion, Room, Way
 
 Row = dict[str, Any]
 VERSIONED: dict[type[DoorGroup | Room], tuple[str, ...]] = {
@@ -80,8 +80,10 @@ def keep(session: Session, found: list[PolicyVersion], now: int) -> None:
     """Store the versions; what was waiting and is no longer wished for is dropped."""
     session.execute(delete(PolicyVersion).where(PolicyVersion.applied.is_(False)))
     known = set(session.scalars(select(PolicyVersion.subject).distinct()))
-    for version in found:
-        session.merge(version)
+    # One of the same instant is written over.
+    same = tuple_(PolicyVersion.subject, PolicyVersion.since).in_([(each.subject, each.since) for each in found])
+    session.execute(delete(PolicyVersion).where(same))
+    session.add_all(found)
     session.flush()
     applied = sorted(version.subject for version in found if version.applied and version.subject in known)
     _tell_changed(session, applied, found[0].decision if found else None, now)
@@ -129,12 +131,18 @@ def in_force(session: Session, room: Room, at: int) -> list[InForce]:
 
 
 def _tell_changed(session: Session, subjects: list[str], decision: str | None, now: int) -> None:
-    for subject in subjects:
-        word, _, name = subject.partition(" ")
-        concerned = Room.id == name
-        if word == "group":
-            doors = select(Door.id).where(Door.door_group == name)
-            concerned = or_(Room.door_group == name, Room.id.in_(questions.rooms_through(doors)))
-        services = session.scalars(select(Room.service).where(concerned).distinct()).all()
-        for service in sorted(services):
-            tell(session, now, "policy.changed", service=service, detail={"subject": subject, "decision": decision})
+    """Tell every service whose rooms this concerns: a group's are those of its room, or behind one of its doors."""
+    if not subjects:
+        return
+    behind = select(Door.door_group, Room.service).join(Way, Way.door == Door.id).join(Room, Room.id == Way.room)
+    of_group = union(behind, select(Room.door_group, Room.service))
+    concerned = {(subject_of(DoorGroup, group), service) for group, service in session.execute(of_group)}
+    of_room = session.execute(select(Room.id, Room.service))
+    concerned |= {(subject_of(Room, room), service) for room, service in of_room}
+    wanted = set(subjects)
+    told = [
+        {"service": service, "detail": {"subject": subject, "decision": decision}}
+        for subject, service in sorted(concerned)
+        if subject in wanted
+    ]
+    tell_each(session, now, "policy.changed", told)

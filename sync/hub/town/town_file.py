@@ -183,7 +183,8 @@ class Town(_Strict, frozen=True):
 
     def rivals(self, name: str) -> tuple[str, ...]:
         """The ids of all rooms that `name` is a part of or that are parts of it."""
-        rivals = [*self.parts(name), *(whole for whole in self.rooms if name in self.parts(whole))]
+        divided = (whole for whole, room in self.rooms.items() if room.parts)
+        rivals = [*self.parts(name), *(whole for whole in divided if name in self.parts(whole))]
         return tuple(sorted(self.room_id(rival) for rival in rivals))
 
     def door_policy(self, own: PolicyPlan, pin_set: str) -> Policy:

@@ -1,8 +1,20 @@
 """What travels in a list, and the numbers it travels under."""
 
-from controller.formats.code_list import Closure, PinEntry, PinKdf, Policy, dump, parse
+import msgspec
+
+from controller.formats.code_list import Closure, CodeList, PinEntry, PinKdf, Policy, dump, parse
 from controller.formats.encoding import b64
-from sync.hub.issuing.issuer import DAY_S, DoorRecord, GrantRecord, GrantState, build_list, content_hash, next_number
+from sync.hub.issuing.issuer import (
+    DAY_S,
+    DoorRecord,
+    GrantRecord,
+    GrantState,
+    Said,
+    build_list,
+    content_hash,
+    next_number,
+    windows_moved,
+)
 
 NOW = 1_784_000_000
 DOOR = DoorRecord(id="hall-1", epoch=1, kdf=PinKdf(salt=b64(bytes(16))), policy=Policy(), pass_keys=())
@@ -48,6 +60,24 @@ def test_content_is_what_is_left_without_numbers_and_times():
     today, tomorrow = (build_list(DOOR, records, number=n, now_s=n) for n in (NOW, NOW + 500))
     assert content_hash(today) == content_hash(tomorrow)
     assert content_hash(today) != content_hash(build_list(DOOR, [], number=NOW, now_s=NOW))
+
+
+def test_who_opens_at_other_times_than_the_list_before_said():
+    def listed(*records: GrantRecord, now: int = NOW) -> CodeList:
+        return build_list(DOOR, records, number=now, now_s=now)
+
+    def moved(before: CodeList, now: CodeList) -> list[str]:
+        return windows_moved(msgspec.json.decode(dump(before), type=Said), now)
+
+    def later(name: str, start: int, fill: int) -> GrantRecord:
+        return grant(name, NOW + start, NOW + start + 600, fill=fill)
+
+    before = listed(later("a", 60, 1), later("b", 60, 2), later("gone", 60, 3))
+    assert moved(before, before) == []
+    assert moved(before, listed(later("a", 60, 1), later("b", 70, 2), later("new", 60, 3))) == ["b"]
+    # What is over by now, and what came into sight, is no other time.
+    today, far = later("s", 60, 1), later("s", 22 * DAY_S, 1)
+    assert moved(listed(today), listed(far, now=NOW + 2 * DAY_S)) == []
 
 
 def test_numbers_never_fall_behind():

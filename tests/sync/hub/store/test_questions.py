@@ -1,12 +1,14 @@
 """How many questions the database is asked: the hub's time goes into putting them together, so they are counted."""
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import event
 
 from sync.hub.issuing.lists import look_at
-from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, report, wish
+from sync.hub.town.town_file import read_town
+from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, report, wish
 
 DOORS = ["front", "a-1", "b-1", "gym-1"]
 
@@ -56,6 +58,23 @@ def test_reports_of_many_doors_and_what_came_with_their_lists_are_few_statements
     one = count(lambda: service.doors_reported([report("gym-1", list_of("gym-1").version)], NOW))
     both = [report(door, list_of(door).version) for door in ("a-1", "front")]
     assert count(lambda: service.doors_reported(both, NOW)) <= one + 4  # the self-test's and the update's, of each
+
+
+def test_a_town_that_is_applied_asks_as_much_for_many_doors_as_for_few(service, count):
+    service.bench.when_lists_are_wanted(lambda _now: None)
+    seconds = itertools.count(NOW)
+
+    def release(text, release_s):
+        town = read_town(f"{text}\n[policy]\nrelease_s = {release_s}")
+        return count(lambda: service.apply(town, next(seconds)))
+
+    larger = TOWN + "".join(
+        f'[rooms.N{number}]\nservice = "culture"\nbuilding = "hall"\ndoors = ["n-{number}"]\n' for number in range(20)
+    )
+    release(TOWN, 5)
+    few = release(TOWN, 6)
+    release(larger, 6)
+    assert release(larger, 7) <= few
 
 
 def test_what_is_due_writes_nothing_when_nothing_is(service, count):
