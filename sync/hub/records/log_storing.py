@@ -7,9 +7,9 @@ may have given the same number to something else. What is here already is kept f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
@@ -40,6 +40,16 @@ from sync.hub.records.log_tables import (
     locked_cursor,
 )
 from sync.hub.store.bulk import insert_rows
+from sync.hub.store.database import Base
+
+COLUMNS: Final[Mapping[type[Base], tuple[str, ...]]] = {
+    RecordRow: ("cursor", "door", "log", "seq", "hash", "data", "again"),
+    OpeningRow: ("cursor", "nonce", "grant", "credential"),
+    MovedRow: ("door", "log", "seq", "cursor"),
+    RefusalRow: ("number", "cursor"),
+    StatementRow: ("door", "log", "first", "last", "sealed", "from_ms", "until_ms", "received"),
+}
+"""What one transaction only adds, in the order in which one row may refer to another."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +68,8 @@ class Storing:
         self._session = session
         self._now_s = now_s
         self._ends: dict[tuple[str, str], EndRow] = {}
-        self._rows: dict[Table, list[dict[str, object]]] = {
-            cast(Table, row.__table__): [] for row in (RecordRow, OpeningRow, MovedRow, RefusalRow, StatementRow)
-        }
-        self._hashes: dict[tuple[str, str, int], str] = {}
+        self._rows: dict[type[Base], list[tuple[object, ...]]] = {table: [] for table in COLUMNS}
+        self._appended: dict[tuple[str, str], list[ReadBatch]] = {}
         self._numbers: dict[str, ReceiptNumberRow] = {}
         self._left: set[tuple[str, str]] | None = None
 
@@ -103,8 +111,9 @@ class Storing:
     def _hash_at(self, door: str, log: str, seq: int, end: LogEnd) -> str | None:
         if seq == end.seq:
             return end.hash
-        if (door, log, seq) in self._hashes:
-            return self._hashes[door, log, seq]
+        for batch in self._appended.get((door, log), ()):
+            if batch.statement.first <= seq <= batch.statement.last:
+                return batch.hash_at(seq)
         return self._session.scalar(select(RecordRow.hash).filter_by(door=door, log=log, seq=seq))
 
     def _append(self, batch: ReadBatch, records: Sequence[ReadRecord]) -> tuple[ReadRecord, ...]:
@@ -112,35 +121,28 @@ class Storing:
         door, log = batch.statement.door, batch.statement.log
         known = self._known(batch, records)
         for cursor, record in enumerate(records, self._cursor.last + 1):
-            numbered = {"cursor": cursor, "door": door, "log": log, "seq": record.seq}
             again = record.seq in known
-            self._add(RecordRow, {**numbered, "hash": record.hash, "data": record.data, "again": again})
-            self._hashes[door, log, record.seq] = record.hash
+            self._add(RecordRow, cursor, door, log, record.seq, record.hash, record.data, again)
             if opening := record.opening:
-                named = {"nonce": opening.nonce, "grant": opening.grant, "credential": opening.credential}
-                self._add(OpeningRow, {"cursor": cursor, **named})
+                self._add(OpeningRow, cursor, opening.nonce, opening.grant, opening.credential)
             if was := record.event.was:
-                self._add(MovedRow, {"door": door, "log": was.log, "seq": was.seq, "cursor": cursor})
+                self._add(MovedRow, door, was.log, was.seq, cursor)
                 self._logs_left().add((door, was.log))
             if record.event.kind == "refused" and not again:
                 self._add_refusal(record.event, cursor)
         # Counted once: a mapped attribute costs more to set than a record to store.
         self._cursor.last += len(records)
+        self._appended.setdefault((door, log), []).append(batch)
         at = [record.event.at for record in records]
-        self._add(
-            StatementRow,
-            {
-                "door": door, "log": log, "first": batch.statement.first, "last": batch.statement.last,
-                "sealed": batch.sealed, "from_ms": min(at), "until_ms": max(at), "received": self._now_s,
-            },
-        )  # fmt: skip
+        stated = batch.statement
+        self._add(StatementRow, door, log, stated.first, stated.last, batch.sealed, min(at), max(at), self._now_s)
         return tuple(record for record in records if record.seq not in known)
 
     def _add_refusal(self, event: Event, cursor: int) -> None:
         """Under its number; where it moved, also under the one it had at first, which the display showed."""
         first = event.as_first_written()
         for log, seq in {(event.log, event.seq), (first.log, first.seq)}:
-            self._add(RefusalRow, {"number": incident_number(event.door, log, seq), "cursor": cursor})
+            self._add(RefusalRow, incident_number(event.door, log, seq), cursor)
 
     # --- the same happening under another name ---
 
@@ -184,14 +186,15 @@ class Storing:
         numbers.last = next_receipt_number(numbers.last, numbers.reported, self._now_s)
         return Receipt(door=end.door, log=end.log, seq=end.seq, hash=end.hash, number=numbers.last, issued=self._now_s)
 
-    def _add(self, table: type, row: dict[str, object]) -> None:
-        self._rows[table.__table__].append(row)  # type: ignore[attr-defined]
+    def _add(self, table: type[Base], *row: object) -> None:
+        """A row, its values in the order of `COLUMNS`."""
+        self._rows[table].append(row)
 
     def _flush(self) -> None:
         self._session.add_all(end for end in self._ends.values() if end.seq)
         for table, rows in self._rows.items():
             if rows:
-                insert_rows(self._session, table, rows)
+                insert_rows(self._session, cast(Table, table.__table__), COLUMNS[table], rows)
                 rows.clear()
 
 

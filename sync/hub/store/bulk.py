@@ -7,8 +7,7 @@ as it is. Both are part of the session's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert
@@ -22,25 +21,26 @@ def add_rows(session: Session, mapped: type[DeclarativeBase], rows: Sequence[Map
         session.execute(insert(cast(Table, mapped.__table__)), list(rows))
 
 
-def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows`, which all name the same two or more columns; plain values only (text, numbers, bytes, None)."""
+def insert_rows(session: Session, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert `rows`, the values of the columns `names`; plain values only (text, numbers, bytes, None)."""
     if not rows:
         return
     connection = session.connection()
     quote = connection.dialect.identifier_preparer.quote
-    names = list(rows[0])
     into = f"{quote(table.name)} ({', '.join(map(quote, names))})"
     # Around the mapper and the compiler: their bookkeeping for each row costs more than the insert itself.
-    values = map(itemgetter(*names), rows)
     if connection.dialect.name == "postgresql":
-        _copy(connection, into, values)
+        types = [table.c[name].type.compile(connection.dialect) for name in names]
+        _copy(connection, into, [each.partition("(")[0].lower() for each in types], rows)
     else:
         marks = ", ".join("?" * len(names))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", list(values))  # noqa: S608 - our own names
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", list(rows))  # noqa: S608 - our own names
 
 
-def _copy(connection: Connection, into: str, values: map[tuple[Any, ...]]) -> None:
+def _copy(connection: Connection, into: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """In binary: as text, records would be written and read as hexadecimal digits."""
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        for each in values:
+    with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(types)
+        for each in rows:
             copy.write_row(each)
