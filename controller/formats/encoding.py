@@ -21,8 +21,10 @@ T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
-# base64url is base64 in two other letters; these are for `bytes.translate`.
-_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+# base64url is base64 in two other letters and without padding; these are for `bytes.translate`. What base64 has and
+# base64url has not becomes a letter that neither has.
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"===", b"==", b"=")  # by the length of what is padded, modulo 4
 
 # An error may quote a word of the input (an unknown member's name); this much of it, and only printable.
 QUOTED_CHARS = 120
@@ -48,10 +50,11 @@ def unb64(text: str, where: str) -> bytes:
     """The bytes of canonical base64url. Raises Refused `bad_base64` for padding, foreign characters, or
     unused bits that are not zero."""
     try:
-        data = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
+        spelled = text.encode("ascii").translate(_FROM_URL) + _PADDING[len(text) % 4]
+        data = binascii.a2b_base64(spelled)
     except (ValueError, binascii.Error):
         raise Refused("bad_base64", where, "not base64url") from None
-    if b64(data) != text:
+    if binascii.b2a_base64(data, newline=False) != spelled:
         raise Refused("bad_base64", where, "not the canonical base64url of its bytes")
     return data
 
@@ -77,6 +80,20 @@ def read_once(data: bytes, where: str) -> None:
 def decode(data: bytes, kind: type[T], where: str) -> T:
     """`data` as the struct `kind`: duplicate names, unknown and missing members and values out of range are
     refused (`not_json`, `bad_schema`, `duplicate_member`; `where` then names the member)."""
+    value, _ = _decoded(data, kind, where)
+    return value
+
+
+def decode_canonical(data: bytes, kind: type[T], where: str) -> T:
+    """The same for bytes that must be the canonical ones of their value. Raises also Refused `not_canonical`."""
+    value, is_canonical = _decoded(data, kind, where)
+    if not is_canonical:
+        raise Refused("not_canonical", where, "not the canonical bytes of this value")
+    return value
+
+
+def _decoded(data: bytes, kind: type[T], where: str) -> tuple[T, bool]:
+    """The value, and whether its bytes are the canonical ones."""
     try:
         value = msgspec.json.decode(data, type=kind, strict=True)
     except msgspec.ValidationError as error:
@@ -87,9 +104,10 @@ def decode(data: bytes, kind: type[T], where: str) -> T:
     # msgspec takes the last of two members with one name. What is spelled as we spell it has no such two; in anything
     # else a second pass that keeps nothing finds them. It comes second, because by now the shape is known: megabytes of
     # `[],[],…` would cost the plain parser a hundred times their size.
-    if canonical(value) != data:
+    is_canonical = canonical(value) == data
+    if not is_canonical:
         _loads(data, where, _NAMES_ONLY)
-    return value
+    return value, is_canonical
 
 
 def convert(value: object, kind: type[T], where: str) -> T:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from controller.formats.code_list import DoorId, Id, Seconds
-from controller.formats.encoding import canonical, decode, whole
+from controller.formats.encoding import decode, decode_canonical, whole
 from controller.formats.envelope import Sealed
 from controller.formats.errors import Refused
 from controller.formats.limits import LIMITS
@@ -147,10 +147,7 @@ def parse_event(data: bytes, where: str = "event") -> Event:
     """The event in its canonical bytes. Raises Refused (`too_large`, `not_json`, `bad_schema`, `not_canonical`)."""
     if len(data) > LIMITS.event_bytes:
         raise Refused("too_large", where, f"over {LIMITS.event_bytes} bytes")
-    event = decode(data, Event, where)
-    if canonical(event) != data:
-        raise Refused("not_canonical", where, "not the canonical bytes of this event")
-    return event
+    return decode_canonical(data, Event, where)
 
 
 def chain(previous: str, data: bytes) -> str:

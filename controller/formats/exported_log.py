@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from controller.formats.encoding import canonical, decode
+from controller.formats.encoding import canonical, decode_canonical
 from controller.formats.errors import Refused
 from controller.formats.event import Event, Opening, Record, SealedStatement, parse_event
 from controller.formats.limits import LIMITS
@@ -62,9 +62,7 @@ def parse_line(line: bytes) -> RecordLine | StatementLine:
     """One line without its LF. Raises Refused (`too_large`, `not_json`, `bad_schema`, `not_canonical`)."""
     if len(line) > LINE_BYTES:
         raise Refused("too_large", "line", f"over {LINE_BYTES} bytes")
-    parsed = decode(line, _Line, "line")
-    if canonical(parsed) != line:
-        raise Refused("not_canonical", "line", "not the canonical bytes of what it says")
+    parsed = decode_canonical(line, _Line, "line")
     match parsed:
         case _Line(record=Record(event=raw, opening=opening), statement=None):
             data = bytes(raw)

@@ -35,6 +35,9 @@ class EncryptKey(msgspec.Struct, frozen=True):
     thumbprint: str
     public: dict[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.thumbprint)
+
     def jwk(self) -> dict[str, str]:
         """The public JWK: exactly the members the thumbprint covers."""
         return dict(self.public)
@@ -118,14 +121,14 @@ def decrypt(text: str, typ: str, reader: DecryptKey, *, max_bytes: int) -> bytes
     parts = text.split(".")
     if len(parts) != 5 or parts[1] or len(parts[0]) > HEADER_CHARS or not text.isascii():
         raise Refused("not_encrypted", "jwe", "compact JWE with direct key agreement is wanted here")
-    header = parse_object(unb64(parts[0], "jwe.protected"), "jwe.protected")
+    _check_header(parts[0], typ, reader.encrypt_key)
     for name, part in zip(("iv", "ciphertext", "tag"), parts[2:], strict=True):
         unb64(part, f"jwe.{name}")
-    _check_header(header, typ, reader.encrypt_key)
     return ecdh_es.unseal(text, reader.jwk())
 
 
-def _check_header(header: dict[str, Any], typ: str, own: EncryptKey) -> None:
+def _check_header(protected: str, typ: str, own: EncryptKey) -> None:
+    header = parse_object(unb64(protected, "jwe.protected"), "jwe.protected")
     if set(header) != HEADER or header["alg"] != ALG or header["enc"] != ENC:
         raise Refused("bad_header", "jwe.protected", f"exactly {ALG}, {ENC}, epk, kid, typ")
     if header["typ"] != typ:

@@ -74,7 +74,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def named(self, kid: str) -> TrustKey:
         """The online signing key of this thumbprint. Raises KeyError."""
         signing = (key for key in self.keys if key.purpose != "collect")
-        return {load_public(key.jwk, "trust.keys").thumbprint: key for key in signing}[kid]
+        return {_loaded(*sorted(key.jwk.items())).thumbprint: key for key in signing}[kid]
 
     def living(self, now_s: int) -> Trust:
         """The same without the keys that have outlived their date, also where their state was never changed."""
@@ -91,13 +91,19 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             key for key in self.keys if key.purpose == "collect" and key.state == "active" and key.speaks_for(door)
         ]
         newest = max(found, key=lambda key: key.expires, default=None)
-        return None if newest is None else load_encrypt_key(newest.jwk, "trust.keys")
+        return None if newest is None else _loaded_reader(*sorted(newest.jwk.items()))
 
 
 @lru_cache(maxsize=64)
 def _loaded(*members: tuple[str, str]) -> VerifyKey:
     """A key of a document that was parsed, loaded once: every message asks for it again."""
     return load_public(dict(members), "trust.keys")
+
+
+@lru_cache(maxsize=64)
+def _loaded_reader(*members: tuple[str, str]) -> EncryptKey:
+    """The same for a key that is encrypted to: every batch asks for it again."""
+    return load_encrypt_key(dict(members), "trust.keys")
 
 
 def parse(payload: bytes) -> Trust:

@@ -11,8 +11,9 @@ from a fork.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from controller.formats.encoding import canonical
 from controller.formats.envelope import open_nested
@@ -24,7 +25,6 @@ from controller.formats.event import (
     Event,
     LogEnd,
     Opening,
-    SealedStatement,
     Statement,
     chain,
     parse_batch,
@@ -34,8 +34,7 @@ from controller.formats.event import (
 from controller.formats.jwk import VerifyKey
 
 
-@dataclass(frozen=True)
-class ReadRecord:
+class ReadRecord(msgspec.Struct, frozen=True):
     """One record: `event` and its canonical bytes `data`, `hash` the chain after it."""
 
     seq: int
@@ -102,7 +101,7 @@ def read_batch(data: bytes, door: str, door_key: VerifyKey) -> ReadBatch:
     Raises Refused: what parsing and the envelope raise, and `wrong_door`, `wrong_log`, `not_gapless`, `bad_chain`,
     `bad_opening`."""
     batch = parse_batch(data)
-    opened = open_nested(_members(batch.statement), STATEMENT_TYP, {door_key.thumbprint: door_key})
+    opened = open_nested(batch.statement, STATEMENT_TYP, {door_key.thumbprint: door_key})
     statement = parse_statement(opened.payload)
     if statement.door != door:
         raise Refused("wrong_door", "batch.statement.door", "not the door whose topic and key it came with")
@@ -133,10 +132,6 @@ def next_receipt_number(last: int, reported: int, now_s: int) -> int:
     """The number of a door's next receipt: above the last one given and the highest the door reports, and not below
     Unix time, so that a hub restored from a backup cannot fall behind what doors have seen."""
     return max(last + 1, reported + 1, now_s)
-
-
-def _members(sealed: SealedStatement) -> Mapping[str, str]:
-    return {"payload": sealed.payload, "protected": sealed.protected, "signature": sealed.signature}
 
 
 def _read_records(batch: Batch, statement: Statement) -> tuple[ReadRecord, ...]:
