@@ -32,9 +32,10 @@ reconnect and every `RESEND_S` until then. An empty body takes the batch back: n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal, get_args
+
+import msgspec
 
 from controller.formats.enrolment_messages import FetchTrust, SendEnrolment, SendRenewal
 from controller.formats.errors import Refused
@@ -71,48 +72,40 @@ class LinkState(Enum):
 # --- events ---
 
 
-@dataclass(frozen=True)
-class Woke:
+class Woke(msgspec.Struct, frozen=True):
     """The deadline has come (or the caller woke early, which does no harm)."""
 
 
-@dataclass(frozen=True)
-class Connected:
+class Connected(msgspec.Struct, frozen=True):
     """The broker accepted the session."""
 
 
-@dataclass(frozen=True)
-class Disconnected:
+class Disconnected(msgspec.Struct, frozen=True):
     """The attempt failed or the session ended."""
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A message from the broker."""
 
     topic: str
     payload: bytes
 
 
-@dataclass(frozen=True)
-class ControllerHere:
+class ControllerHere(msgspec.Struct, frozen=True):
     """The controller's socket accepted us: a new conversation."""
 
 
-@dataclass(frozen=True)
-class ControllerGone:
+class ControllerGone(msgspec.Struct, frozen=True):
     """The controller's socket closed."""
 
 
-@dataclass(frozen=True)
-class FromController:
+class FromController(msgspec.Struct, frozen=True):
     """One line from the controller."""
 
     message: ToAgent
 
 
-@dataclass(frozen=True)
-class Equipped:
+class Equipped(msgspec.Struct, frozen=True):
     """There is a certificate or a broker that was not there before: no need to wait any longer."""
 
 
@@ -122,25 +115,21 @@ Event = Equipped | Woke | Connected | Disconnected | Received | ControllerHere |
 # --- effects ---
 
 
-@dataclass(frozen=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True):
     """Start a session with the broker; answer with Connected or Disconnected."""
 
 
-@dataclass(frozen=True)
-class Abort:
+class Abort(msgspec.Struct, frozen=True):
     """Close the connection to the broker at once; no answer is wanted."""
 
 
-@dataclass(frozen=True)
-class Subscribe:
+class Subscribe(msgspec.Struct, frozen=True):
     """Subscribe at QoS 1."""
 
     topics: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """Publish at QoS 1."""
 
     topic: str
@@ -148,36 +137,31 @@ class Publish:
     retain: bool
 
 
-@dataclass(frozen=True)
-class ToController:
+class ToController(msgspec.Struct, frozen=True):
     """Say this to the controller."""
 
     message: Deliver | LinkIs
 
 
-@dataclass(frozen=True)
-class Introduced:
+class Introduced(msgspec.Struct, frozen=True):
     """The controller said whom to believe, and where hub and broker are: from the next connection on."""
 
     hello: Hello
 
 
-@dataclass(frozen=True)
-class Errand:
+class Errand(msgspec.Struct, frozen=True):
     """Carry something to the hub, over HTTPS."""
 
     message: FetchTrust | SendEnrolment | SendRenewal
 
 
-@dataclass(frozen=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """What the hub has on offer as an update; empty: nothing. It is the agent's to fetch, not the controller's."""
 
     manifest: bytes
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True):
     """Something was thrown away; for the log. `what` never repeats a payload."""
 
     what: str
