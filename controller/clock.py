@@ -32,6 +32,8 @@ PULL_MS_PER_MINUTE = 1_000
 DAY_MS = 86_400_000
 SIGNED_FRESH_MS = DAY_MS  # a door that heard nobody for longer runs on its own: holdover
 
+TRUSTED = frozenset({"synced", "holdover"})
+
 Source = Literal["ntp", "rtc", "signed", "restored", "none"]
 
 
@@ -77,7 +79,7 @@ class Clock:
         """The clock at start. `floor_s` is the persisted floor (0: none), `restored` only for a restart within one
         boot."""
         raw_ms, floor_ms = readings.raw_ms, floor_s * 1000
-        if restored is not None and restored.state in {"synced", "holdover"}:
+        if restored is not None and restored.state in TRUSTED:
             utc_ms = restored.utc_ms + raw_ms - restored.raw_ms
             clock = cls(raw_ms, utc_ms, restored.state, restored.source, floor_ms)
             clock._ntp_holds = False
@@ -100,7 +102,7 @@ class Clock:
 
     @property
     def trusted(self) -> bool:
-        return self._state in {"synced", "holdover"}
+        return self._state in TRUSTED
 
     @property
     def state(self) -> ClockState:
@@ -114,7 +116,7 @@ class Clock:
     def reading(self, raw_ms: int) -> tuple[int, ClockState, int]:
         """`utc_ms`, `state` and `floor_s` at one instant."""
         floor_ms = self._own_floor_ms(raw_ms)
-        if not self.trusted:
+        if self._state not in TRUSTED:
             return floor_ms, self._state, floor_ms // 1000
         utc_ms = self._utc_ms + raw_ms - self._raw_ms
         return utc_ms, self._state, max(0, min(floor_ms, utc_ms - FLOOR_BEHIND_MS)) // 1000

@@ -149,10 +149,7 @@ class Door:
     def deadline_ms(self, now: Now) -> int | None:
         """The monotonic instant at which `Tick` has something to do, None when only an event can."""
         posture, faults = self.memory.posture, self.faults
-        for fault, on in self._own_faults(now).items():
-            if on != (fault in faults):
-                return now.mono_ms
-        if posture.over(now.utc_s, now.trusted):
+        if self._changed_faults(now) or posture.over(now.utc_s, now.trusted):
             return now.mono_ms
         candidates = [
             self.leaf.deadline_ms,
@@ -240,7 +237,7 @@ class Door:
     def _time_passed(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
         due = self.leaf.time_over(now) + self._journal.due(now)
-        for fault, on in self._own_faults(now).items():
+        for fault, on in self._changed_faults(now):
             due += self._alarms.set(fault, on)
         if self.memory.posture.over(now.utc_s, now.trusted):
             # It keeps its own date: an untrusted clock must not make this look newer than what comes next.
@@ -251,15 +248,16 @@ class Door:
         effects += self._answer.time_over(now)
         return effects
 
-    def _own_faults(self, now: Now) -> dict[str, bool]:
-        """The faults that are the door's own to see, and whether they are there."""
+    def _changed_faults(self, now: Now) -> list[tuple[str, bool]]:
+        """Of the faults that are the door's own to see, those that have come (True) or gone."""
         # The last try may be the right one: as long as it is being derived the bucket is not empty yet.
         empty = self._tries.left(now.mono_ms) < 1 and not self._keypads.deriving_a_try
-        faults = {"pin_tries": empty}
+        changed = [("pin_tries", empty)] if empty != ("pin_tries" in self.faults) else []
         if now.trusted:
             stale = self.installed is not None and now.utc_s >= self.installed.list.refresh_after + STALE_AFTER_S
-            faults["list_stale"] = stale
-        return faults
+            if stale != ("list_stale" in self.faults):
+                changed.append(("list_stale", stale))
+        return changed
 
     # ---- PIN
 

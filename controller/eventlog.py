@@ -115,6 +115,14 @@ class EventLog:
         except (sqlite3.Error, ValueError) as error:
             raise StorageFault(str(error)) from error
 
+    def _kept(self, name: str) -> Any:
+        """One of them, None where it is not kept. Raises StorageFault."""
+        try:
+            row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
+            return None if row is None else json.loads(row[0])
+        except (sqlite3.Error, ValueError) as error:
+            raise StorageFault(str(error)) from error
+
     @property
     def held(self) -> int:
         """Records that are in memory only."""
@@ -163,6 +171,8 @@ class EventLog:
 
     def hash_of(self, seq: int) -> str | None:
         """The hash of record `seq`, also of the one right before the oldest that is kept. Raises StorageFault."""
+        if seq == self.end.seq:  # what nearly every receipt is about
+            return self.end.hash
         if seq == 0:
             return GENESIS
         for row in self._held:
@@ -175,8 +185,7 @@ class EventLog:
             raise StorageFault(str(error)) from error
         if found:
             return str(found[0])
-        kept = self.kept()
-        return str(kept["pruned_hash"]) if kept.get("pruned_seq") == seq else None
+        return str(self._kept("pruned_hash")) if self._kept("pruned_seq") == seq else None
 
     def acknowledge(self, receipt: Receipt, now_s: int) -> bool:
         """Take a receipt whose signature held: whether it counts, that is, names this log's own hash and has a higher
@@ -186,7 +195,7 @@ class EventLog:
             return False
         acknowledged = Acknowledged(receipt.seq, receipt.number)
         # A hub that fell back has lost what lies above: the days of that start again when it has signed for it again.
-        marks = {int(day): min(seq, receipt.seq) for day, seq in self.kept().get("acknowledged", [])}
+        marks = {int(day): min(seq, receipt.seq) for day, seq in self._kept("acknowledged") or []}
         marks[now_s // DAY_S] = receipt.seq
         newest = sorted(marks.items())[-9:]
         kept: dict[str, object] = {"receipt": (receipt.seq, receipt.number), "acknowledged": newest}
@@ -199,7 +208,7 @@ class EventLog:
     def begin_epoch(self, epoch: int) -> None:
         """A key epoch is in force. In a new one receipt numbers start again: whoever had the old receipt key may have
         used them up. Raises StorageFault."""
-        if self.kept().get("epoch", epoch) != epoch:
+        if self._kept("epoch") not in {None, epoch}:
             self.acknowledged = Acknowledged(self.acknowledged.seq, 0)
         self.keep({"epoch": epoch, "receipt": (self.acknowledged.seq, self.acknowledged.number)}, may_hold=True)
 
@@ -212,8 +221,7 @@ class EventLog:
         """Go on under a new log id: first a `loss` that names the break, then what the hub may not have. That is what
         was written since the first start that no receipt has confirmed; where there was none, what is not acknowledged;
         all that is left when the hub has fallen back behind it. Raises StorageFault."""
-        kept = self.kept()
-        pruned = kept.get("pruned_seq", 0)
+        pruned = self._kept("pruned_seq") or 0
         first = self._unconfirmed if self._unconfirmed is not None else self.acknowledged.seq + 1
         if receipt.seq < pruned:
             first = pruned + 1
@@ -295,7 +303,7 @@ class EventLog:
 
     def prune(self, now_s: int) -> int:
         """Delete what the hub has signed for at least 7 days ago; how many records went. Raises StorageFault."""
-        marks = self.kept().get("acknowledged", [])
+        marks = self._kept("acknowledged") or []
         old = [seq for day, seq in marks if (day + 1) * DAY_S + KEPT_AFTER_RECEIPT_S <= now_s]
         upto = min(max(old, default=0), self.acknowledged.seq)
         last_hash = self.hash_of(upto) if upto else None

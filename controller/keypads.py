@@ -38,13 +38,13 @@ class Keypads:
     @property
     def deadline_ms(self) -> int | None:
         """When the next entry goes idle."""
-        deadlines = (entry.deadline_ms for entry in self._entries.values())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        deadlines = [entry.deadline_ms for entry in self._entries.values() if entry.deadline_ms is not None]
+        return min(deadlines) if deadlines else None
 
     @property
     def deriving_a_try(self) -> bool:
         """Whether a try was spent on an entry that may still turn out to be right."""
-        return any(pending.entry.function != SIGN_OUT for pending in self._pending.values())
+        return bool(self._pending) and any(each.entry.function != SIGN_OUT for each in self._pending.values())
 
     def press(self, reader: str, symbol: str, now_ms: int, pin_digits: int | None) -> Entry | None:
         """Take one symbol; the entry it completes, if any."""

@@ -104,7 +104,7 @@ class LinkSession:
             self.rolled_back_to = before
         elif self.rolled_back_to is not None and receipt.seq >= self.rolled_back_to:
             self.rolled_back_to = None
-        written_ms = next((ms for seq, ms in self._written if seq == receipt.seq), None)
+        written_ms = next((ms for seq, ms in reversed(self._written) if seq == receipt.seq), None)
         if written_ms is None or now_ms - written_ms > SIGNED_TIME_WITHIN_MS:
             return None
         return receipt.issued * 1000

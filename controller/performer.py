@@ -113,6 +113,9 @@ class Performer:
         raw_ms = self._unit.ports.clock.raw_ms()
         return Now(raw_ms, *self._unit.clock.reading(raw_ms))
 
+    def _mono_ms(self) -> int:
+        return self._unit.ports.clock.raw_ms()
+
     def start(self) -> None:
         """The records and effects of coming up."""
         now = self.now()
@@ -223,11 +226,11 @@ class Performer:
                 self.feed(QrRead(message.text, inside=role == "camera_inside"))
             case CameraAlive():
                 if message.frames:
-                    self._upkeep.camera_alive(role, self.now().mono_ms)
+                    self._upkeep.camera_alive(role, self._mono_ms())
             case DisplayAlive():
-                self._upkeep.display_alive(message.pages, self.now().mono_ms)
+                self._upkeep.display_alive(message.pages, self._mono_ms())
             case Link():
-                self._upkeep.link_changed(message.up, self.now().mono_ms)
+                self._upkeep.link_changed(message.up, self._mono_ms())
             case UpdateIs():
                 self._unit.update = message.update
             case Deliver(kind="list"):

@@ -55,4 +55,4 @@ class Throttle:
     @property
     def deadline_ms(self) -> int | None:
         """When the next minute is over."""
-        return min((repeat.until_ms for repeat in self._repeats.values()), default=None)
+        return min([repeat.until_ms for repeat in self._repeats.values()]) if self._repeats else None

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -97,7 +98,7 @@ class Unit:
         self.doctor = _doctor(kept or {})
         self.update: UpdateState | None = None  # the agent says it again to every controller
         list_version = self.installed.list.version if self.installed else None
-        detail: dict[str, Any] = {"software": installed_version("zaalsleutel"), "list_version": list_version}
+        detail: dict[str, Any] = {"software": _software(), "list_version": list_version}
         self.boot_drafts.insert(0, Draft("boot", detail=detail))
 
     @property
@@ -265,6 +266,11 @@ class Unit:
         if written and written.pop("boot") == source.boot_id():
             restored = Restored(**written)
         return Clock.start(readings, self.floors.clock_s, restored)
+
+
+@cache
+def _software() -> str:
+    return installed_version("zaalsleutel")
 
 
 def _doctor(kept: dict[str, Any]) -> Doctor | None:

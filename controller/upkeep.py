@@ -80,8 +80,9 @@ class Upkeep:
         if self._is_due("clock", now.mono_ms, CLOCK_EVERY_MS):
             source = self._unit.ports.clock
             self._unit.clock.observe(Readings(now.mono_ms, source.ntp_ms(), source.rtc_ms()))
+        there = self._door.faults
         for fault, on in self._faults(now).items():
-            if on != (fault in self._door.faults):
+            if on != (fault in there):
                 self._feed(FaultChanged(fault, on))
         self._note_clock(now)
         self._keep_floor(now)
