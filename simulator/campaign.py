@@ -4,6 +4,7 @@ shortest story that still fails.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -77,6 +78,13 @@ def play(plan: Plan) -> Report | Failure:
         return Failure(plan, _name(error), str(error), plan)
 
 
+def prepare() -> None:
+    """Make a process ready for many worlds: what is loaded is not garbage, and to look for some after every 700 new
+    objects costs more than it finds."""
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
 def shrink(failure: Failure) -> Failure:
     """The same seed with fewer doors and fewer days, as long as it fails in the same way."""
     best = failure.plan
@@ -108,7 +116,10 @@ def run(door_days: int, first_seed: int, jobs: int, console: Console) -> Result:
         TimeRemainingColumn(),
         TextColumn("{task.fields[bad]}"),
     )
-    with ProcessPoolExecutor(jobs) as pool, Progress(*columns, console=console, transient=True) as progress:
+    with (
+        ProcessPoolExecutor(jobs, initializer=prepare) as pool,
+        Progress(*columns, console=console, transient=True) as progress,
+    ):
         bar = progress.add_task("", total=door_days, bad="")
         for future in as_completed([pool.submit(play, plan) for plan in worlds]):
             outcome = future.result()

@@ -11,7 +11,7 @@ from controller.formats.jwk import VerifyKey
 from sync.hub.issuing.issuer import GrantState
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reservation:
     """One reservation with its codes; `booked` are UTC seconds in `room`, `further` those of a series' other times."""
 
@@ -69,7 +69,7 @@ class HubStore:
     def copy(self) -> HubStore:
         """Apart from this one; what never changes is shared."""
         return HubStore(
-            reservations={ref: replace(each) for ref, each in self.reservations.items()},
+            reservations=dict(self.reservations),
             doors={door: replace(each) for door, each in self.doors.items()},
             number=self.number,
             receipt_numbers=dict(self.receipt_numbers),

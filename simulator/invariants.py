@@ -56,7 +56,11 @@ def gapless_and_chained(world: World, door: SimulatedDoor, seen: Seen) -> str | 
 
 def lease_kept(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """The relay is never on longer than the release the policy allows plus one lease, unless the door is attended."""
+    if seen.now is not None and door.attended_at(seen.now):
+        seen.attended_until_ms = world.now_ms + DAY_MS
     new, seen.pulses = door.lock.pulses[seen.pulses :], len(door.lock.pulses)
+    if not new:
+        return None
     limit_ms = int(LEASE_MAX_S * 1000) + 5_000
     too_long = [pulse for pulse in new if pulse.off_ms - pulse.on_ms > limit_ms]
     if not too_long or seen.attended_until_ms >= too_long[0].on_ms:
@@ -89,10 +93,10 @@ def numbers_never_down(world: World, door: SimulatedDoor, seen: Seen) -> str | N
 
 def tries_not_refilled(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A reboot or a power cut gives no PIN try back."""
-    if door.performer is None:
+    if door.performer is None or seen.now is None:
         return None
     core = door.performer.door
-    left = core.tries_left(door.performer.now())
+    left = core.tries_left(seen.now)
     before, life = seen.tries, seen.life
     by_time = 1 + (world.now_ms - seen.tries_ms) // (core.policy.pin_refill_s * 1000)
     seen.tries, seen.tries_ms, seen.life = left, world.now_ms, door.life
@@ -133,9 +137,10 @@ def settled(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
 
 def unlocked_ends(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """No door stays unlocked past the time it was unlocked for."""
-    if door.performer is None or not door.attended:
+    now = seen.now
+    if door.performer is None or now is None or not door.attended_at(now):
         return None
-    now, until_s = door.performer.now(), door.performer.door.memory.posture.until_s
+    until_s = door.performer.door.memory.posture.until_s
     if until_s is not None and now.trusted and now.utc_s < until_s:
         return None
     return f"unlocked at {now.utc_s}, until {until_s}, clock {now.clock}"
@@ -144,9 +149,9 @@ def unlocked_ends(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
 def floor_is_past(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """The floor is a time that has passed: two minutes ago while the clock is trusted, and what is written down never
     later than now, while the hub's clock has never been wrong."""
-    if door.performer is None or door.unit is None:
+    now = seen.now
+    if now is None or door.unit is None:
         return None
-    now = door.performer.now()
     if now.trusted and now.floor_s > max(0, now.utc_s - 120):
         return "the floor has not passed yet"
     kept_s = door.unit.clock.kept_floor_s(now.mono_ms)
@@ -272,28 +277,28 @@ def opening_recorded(world: World, door: SimulatedDoor, seen: Seen) -> str | Non
     )
 
 
-def good_clock_is_believed(world: World, door: SimulatedDoor) -> str | None:
+def good_clock_is_believed(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A linked door whose own clock is within 60 s of the hub never reports `floor`, while the hub's clock has never
     been wrong."""
     off_ms = door.clocks.ntp_off_ms
     settled = world.now_ms - door.clocks.changed_ms > 10 * RIGHT_MS
-    if door.performer is None or world.weather.hub_clock_touched or not door.linked or not settled:
+    if seen.now is None or world.weather.hub_clock_touched or not door.linked or not settled:
         return None
     right = off_ms is not None and abs(off_ms) < RIGHT_MS
-    state = door.performer.now().clock
+    state = seen.now.clock
     return f"clock {state} with NTP {off_ms} ms off" if right and state in {"floor", "bad"} else None
 
 
-def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
+def wrong_hub_clock_passes(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A wrong hub clock locks nobody out for longer than it is wrong: as long again and an hour after it is right, a
     linked door whose NTP is right tells the right time."""
+    now = seen.now
+    if now is None or not world.weather.hub_clock_touched or not door.linked or world.hub_clock_off_ms:
+        return None
     wrong_ms, right_since_ms = world.hub_clock_wrong
     quiet_ms = world.now_ms - max(right_since_ms, door.clocks.changed_ms, door.linked_since_ms)
-    if door.performer is None or not world.weather.hub_clock_touched or not door.linked or world.hub_clock_off_ms:
-        return None
     if quiet_ms < wrong_ms + HOUR_MS:
         return None
-    now = door.performer.now()
     if door.clocks.ntp_off_ms != 0 or (now.trusted and abs(now.utc_ms - world.now_ms) <= 2 * RIGHT_MS):
         return None
     return f"clock {now.clock}, {(now.utc_ms - world.now_ms) // 1000} s off, {quiet_ms // 60_000} min after"
@@ -301,18 +306,19 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor) -> str | None:
 
 def rests(world: World) -> str | None:
     """No loop spins: a minute of the world never takes more than 20,000 steps."""
-    return f"{world.minute[1]} steps in a minute" if world.minute[1] > STEPS_A_MINUTE else None
+    steps = world.steps_this_minute
+    return f"{steps} steps in a minute" if steps > STEPS_A_MINUTE else None
 
 
-def linked_clock_is_right(world: World, door: SimulatedDoor) -> str | None:
+def linked_clock_is_right(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A trusted clock of a door that has been linked for half an hour is right within five minutes, while the hub's
     clock has never been wrong and none of the door's own sources was a day off lately."""
-    since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms)
-    if door.performer is None or world.weather.hub_clock_touched or not door.linked or not world.hub.up:
+    now = seen.now
+    if now is None or world.weather.hub_clock_touched or not door.linked or not world.hub.up:
         return None
+    since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms)
     if world.now_ms - since_ms < HOUR_MS // 2 or door.clocks.lately_far_off:
         return None
-    now = door.performer.now()
     off_s = (now.utc_ms - world.now_ms) // 1000
     return f"trusted and {off_s} s off" if now.trusted and abs(off_s) > 300 else None
 

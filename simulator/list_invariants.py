@@ -75,14 +75,14 @@ def list_survives(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     return f"list {seen.numbers['list']} was in force and is not there" if lost else None
 
 
-def list_arrives(world: World, door: SimulatedDoor) -> str | None:
+def list_arrives(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
     """A list is in force at its door within three hours, when link, hub and clocks have been well for that long; then
     none is older than two days."""
     known = world.hub.store.doors[door.id]
-    well_since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms, door.clocks.changed_ms)
-    long_ago_ms = world.now_ms - 3 * HOUR_MS
     if door.performer is None or known.issued is None or not door.linked or not world.hub.up or door.disk.full:
         return None
+    well_since_ms = max(door.linked_since_ms, door.started_ms, world.hub.well_since_ms, door.clocks.changed_ms)
+    long_ago_ms = world.now_ms - 3 * HOUR_MS
     if world.weather.hub_clock_touched or door.clocks.ntp_off_ms != 0 or well_since_ms > long_ago_ms:
         return None
     installed = door.performer.door.installed

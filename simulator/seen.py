@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from controller.door_events import Now
 from controller.formats.event import GENESIS, Event
 
 
@@ -20,6 +21,7 @@ class Seen:
     doubtful: set[str] = field(default_factory=set)
     data: dict[tuple[str, int], bytes] = field(default_factory=dict)
     compared: dict[str, int] = field(default_factory=dict)
+    now: Now | None = None  # what the door's clock tells at the moment of looking, None while it is down
     last: Event | None = None
     last_ms: int = -1
     numbers: dict[str, int] = field(default_factory=dict)

@@ -52,7 +52,7 @@ class SimulatedClocks:
 
     def raw_ms(self) -> int:
         elapsed_ms = self._true_ms() - self._booted_ms
-        return elapsed_ms + elapsed_ms * self.drift_ppm // 1_000_000
+        return elapsed_ms + elapsed_ms * self.drift_ppm // 1_000_000 if self.drift_ppm else elapsed_ms
 
     def ntp_ms(self) -> int | None:
         return None if self._ntp_off_ms is None else self._true_ms() + self._ntp_off_ms

@@ -57,17 +57,24 @@ class _Connection(sqlite3.Connection):
     """A connection whose commits go through the card."""
 
     card: SimulatedDisk
+    _synced: bool | None = None  # whether commits wait for the card; None: not asked since the last PRAGMA
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        if sql == "BEGIN IMMEDIATE":
-            self.card.begin(super().execute("PRAGMA synchronous").fetchone()[0] >= SYNCHRONOUS_FULL)
         if sql != "COMMIT":
+            if sql == "BEGIN IMMEDIATE":
+                self.card.begin(self._is_synced() if self._synced is None else self._synced)
+            elif sql.startswith("PRAGMA"):
+                self._synced = None
             return super().execute(sql, *parameters)
         self.card.commit()
         cursor = super().execute(sql)
         self.card.committed()
         self.card.fuse.pass_moment()
         return cursor
+
+    def _is_synced(self) -> bool:
+        self._synced = super().execute("PRAGMA synchronous").fetchone()[0] >= SYNCHRONOUS_FULL
+        return self._synced
 
 
 class _WatchedLog(EventLog):

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.door_events import Event, ExitPressed, KeyPressed, LeafMoved
+from controller.door_events import Event, ExitPressed, KeyPressed, LeafMoved, Now
 from controller.formats.code_list import PinKdf
 from controller.formats.messages import CameraAlive, CameraRead, Deliver, Link, SendBatch, SendState
 from controller.performer import Performer, Role
@@ -33,6 +33,7 @@ IDLE_TURN_MS = 7_200_000  # a real loop turns every second; with nothing to do t
 RELEASED_TURN_MS = 9_000  # in time to renew a lease
 WATCHFUL_TURN_MS = 60_000  # while the clock is doubtful or the disk fails
 LEASE_MAX_MS = int(LEASE_MAX_S * 1000)
+SEEN = CameraAlive(frames=1)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,12 @@ class SimulatedDoor:
     @property
     def attended(self) -> bool:
         """Whether staff keep the door unlocked."""
-        return self.performer is not None and self.performer.door.posture(self.performer.now()).state == "unlocked"
+        return self.performer is not None and self.attended_at(self.performer.now())
+
+    def attended_at(self, now: Now) -> bool:
+        """The same by a reading of its clock. Never without a controller."""
+        assert self.performer is not None
+        return self.performer.door.posture(now).state == "unlocked"
 
     def power_off(self) -> None:
         """Power goes. What the disk holds it holds; the relay lets go."""
@@ -215,7 +221,7 @@ class SimulatedDoor:
 
     def show_qr(self, text: str) -> None:
         """The camera process read something."""
-        self._do(lambda performer: performer.heard("camera", CameraRead(text=text[:300]), lambda _message: None))
+        self._do(lambda performer: performer.heard("camera", CameraRead(text=text[:300]), _no_answer))
 
     def exit_button(self) -> None:
         self.feed(ExitPressed())
@@ -240,7 +246,7 @@ class SimulatedDoor:
             if self.performer is None:
                 return
             call(self.performer)
-            self.performer.heard("camera", CameraAlive(frames=1), lambda _message: None)
+            self.performer.heard("camera", SEEN, _no_answer)
             self.performer.turn()
             self._schedule_turn()
 
@@ -324,7 +330,7 @@ class SimulatedDoor:
                 self.linked_since_ms = self._true_ms()
             self.linked = message.up
         life = self.life
-        heard: Callable[[Performer], None] = lambda performer: performer.heard("sync", message, lambda _m: None)  # noqa: E731
+        heard: Callable[[Performer], None] = lambda performer: performer.heard("sync", message, _no_answer)  # noqa: E731
         self._schedule(1, lambda: self._do(heard) if life == self.life else None)
 
     def _wake_link(self) -> None:
@@ -351,3 +357,7 @@ class SimulatedDoor:
 
     def broker_message(self, topic: str, payload: bytes) -> None:
         self._handle(agent.Received(topic, payload))
+
+
+def _no_answer(_message: msgspec.Struct) -> None:
+    """Nobody listens to what the controller would answer."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 
 from controller.formats import code_list, jwe, qr_pass
 from controller.formats.code_list import CodeList, Kind, PassKey, PinEntry, PinKdf, Posture, QrEntry, Window
@@ -43,6 +45,17 @@ OLD_KEYS_KEPT = 20  # a list lives for three weeks, so nobody has one of an olde
 def cheap_verifier(pin: str, kdf: PinKdf) -> str:
     """The world's stand-in for argon2id: its result is as opaque and takes a thousandth of the time."""
     return b64(hashlib.sha256(f"{kdf.salt}{pin}".encode()).digest())
+
+
+@lru_cache(maxsize=4_096)
+def _pin_entry(name: str, pin: str, kdf: PinKdf) -> PinEntry:
+    """Made once: a reservation is in dozens of lists."""
+    return PinEntry(name, cheap_verifier(pin, kdf), name == DURESS)
+
+
+@lru_cache(maxsize=4_096)
+def _qr_entry(shown: qr_pass.QrPass) -> QrEntry:
+    return QrEntry(shown.credential, shown.list_hash)
 
 
 class SimulatedHub:
@@ -134,10 +147,10 @@ class SimulatedHub:
         pin = self._draw(alive)
         duress = "" if kind == "renter" else self._draw(alive | {pin})
         credential = self._bytes(qr_pass.CREDENTIAL_BYTES)
-        made = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, duress, **more)  # type: ignore[arg-type]
-        self._check_overlap(made, made.times)
-        made.qr = self.passes[made.grant] = self._make_pass(made, credential)
-        self.store.reservations[ref] = made
+        wanted = Reservation(ref, f"p-{credential.hex()}", room, kind, booked, "active", pin, duress, **more)  # type: ignore[arg-type]
+        self._check_overlap(wanted, wanted.times)
+        shown = self.passes[wanted.grant] = self._make_pass(wanted, credential)
+        self.store.reservations[ref] = made = replace(wanted, qr=shown)
         self._renew(self._doors_of(room))
         return made
 
@@ -148,15 +161,15 @@ class SimulatedHub:
 
     def set_state(self, ref: str, state: GrantState) -> None:
         """Suspend, resume or cancel."""
-        reservation = self.store.reservations[ref]
-        reservation.state = state
+        reservation = replace(self.store.reservations[ref], state=state)
+        self.store.reservations[ref] = reservation
         self._renew(self._doors_of(reservation.room))
 
     def move(self, ref: str, booked: Window) -> None:
         """Another time, the same codes. Raises Refused `overlap`."""
         reservation = self.store.reservations[ref]
         self._check_overlap(reservation, (booked,))
-        reservation.booked, reservation.further = booked, ()
+        self.store.reservations[ref] = replace(reservation, booked=booked, further=())
         self._renew(self._doors_of(reservation.room))
 
     def make_again(self, door: str) -> None:
@@ -328,11 +341,9 @@ class SimulatedHub:
             state=each.state,
             openings=found,
             pins=tuple(
-                PinEntry(name, cheap_verifier(pin, door.kdf), name == DURESS)
-                for name, pin in (("c-pin", each.pin), (DURESS, each.duress))
-                if pin
+                _pin_entry(name, pin, door.kdf) for name, pin in (("c-pin", each.pin), (DURESS, each.duress)) if pin
             ),
-            qrs=(QrEntry(each.qr.credential, each.qr.list_hash),) if each.qr else (),
+            qrs=(_qr_entry(each.qr),) if each.qr else (),
             max_uses=each.max_uses,
             offline_ok=each.offline_ok,
         )

@@ -42,6 +42,8 @@ def test_an_encrypted_text_opens_for_its_reader_only_and_unchanged():
     assert text != jwe.encrypt(b"content", "zs-test-1", reader.encrypt_key)
     with pytest.raises(Refused, match="wrong_recipient"):
         jwe.decrypt(text, "zs-test-1", other, max_bytes=2_000)
+    with pytest.raises(Refused, match="wrong_type"):
+        jwe.decrypt(text, "zs-test-2", reader, max_bytes=2_000)
     head, _, tail = text.rpartition(".")
     changed = f"{head}.{'A' if tail[0] != 'A' else 'B'}{tail[1:]}"
     with pytest.raises(Refused, match="bad_ciphertext"):
