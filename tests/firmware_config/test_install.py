@@ -240,6 +240,15 @@ def test_what_is_there_moves_to_the_data_partition_and_leaves_no_copy_of_a_key(i
     assert (own / "event.jwk").exists()
 
 
+def test_a_unit_that_has_its_partition_keeps_it_where_it_cannot_be_seen(install, root):
+    """As on the root below a read-only one: what changed in the shipped files still arrives."""
+    install("--data")
+    drop_in = root / "etc/systemd/system/systemd-remount-fs.service.d/zaalsleutel.conf"
+    drop_in.unlink()
+    assert "no partition" not in install()
+    assert drop_in.exists()
+
+
 def test_every_part_that_is_mounted_is_on_the_data_partition(install, root):
     install("--data")
     lines = (root / "etc/fstab").read_text().splitlines()
