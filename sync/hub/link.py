@@ -44,7 +44,7 @@ from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.keys.trust_shelf import TRUST, TrustShelf
 from sync.hub.link_ports import LinkService, LinkSettings
 from sync.hub.mqtt import Client, Message, Reason, connect_properties, new_client, tls_of
-from sync.hub.records.collector import Append, ReadBatch, read_batch
+from sync.hub.records.collector import Append, Placing, ReadBatch, read_batch
 from sync.hub.records.forged_passes import passes_in
 from sync.hub.records.log_store import LogStore
 from sync.hub.store.database import Sessions
@@ -58,6 +58,8 @@ RECEIVE_MAXIMUM = 128
 # Outgoing: beyond these `publish` lets a message go; its door stays behind and gets it again.
 INFLIGHT, QUEUED = 1_000, 10_000
 DUE_S = 1.0
+
+FORGED = "forged_pass"
 
 STATES = topic("+", "state")
 SECRET = {"list": LIST_TYP}
@@ -342,22 +344,28 @@ class HubLink:
             return
         answers = self._store.store(batches, int(self._clock()))
         for batch, answer in zip(batches, answers, strict=True):
-            if isinstance(answer.placing, Append):
-                self._check_passes(batch.statement.door, passes_in(answer.placing.records))
             # Also what is stored already: it comes again when this process died before it came here.
+            self._check_passes(batch, answer.placing)
             self._check_service(batch)
         # The last receipt of a log says it all.
         receipts = {(answer.receipt.door, answer.receipt.log): answer.receipt for answer in answers}
         for receipt in receipts.values():
             self._publish_receipt(receipt)
 
-    def _check_passes(self, door: str, credentials: set[str]) -> None:
-        """Alarm `forged_pass`: it is among the door's incidents, and the group's key is another one already."""
-        if not credentials:
+    def _check_passes(self, batch: ReadBatch, placing: Placing) -> None:
+        """Alarm `forged_pass`: it is among the door's incidents, and the group's key is another one already. The
+        incident says how far the log was looked through, so that what comes again is not answered again."""
+        door, name = batch.statement.door, batch.statement.log
+        news = placing.records if isinstance(placing, Append) else ()
+        # What moved here from another log is stored as known where it is: only as news does it tell anything.
+        used = passes_in(each for each in batch.records if each.event.was is None or each in news)
+        if not used:
             return
-        for credential in sorted(self._service.passes_used(door, credentials, int(self._clock()))):
+        done = self._store.incident_at(door, FORGED)
+        used = {credential: seq for credential, seq in used.items() if name != done[0] or seq > done[1]}
+        for credential in sorted(self._service.passes_used(door, set(used), int(self._clock()))) if used else ():
             log.critical("%s was opened by pass %s, which was never issued: its group has a new key", door, credential)
-            self._store.refused(door, "forged_pass", int(self._clock()))
+            self._store.refused(door, FORGED, int(self._clock()), name, max(used.values()))
 
     def _check_service(self, batch: ReadBatch) -> None:
         told = in_service.told_in(batch.records)

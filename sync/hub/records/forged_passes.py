@@ -17,10 +17,12 @@ from sync.hub.records.collector import ReadRecord
 from sync.hub.store.models import Credential, Door, DoorGroup
 
 
-def passes_in(records: Iterable[ReadRecord]) -> set[str]:
-    """The credential ids of passes that opened by themselves."""
+def passes_in(records: Iterable[ReadRecord]) -> dict[str, int]:
+    """The credential ids of passes that opened by themselves, and the number of the last record that says so."""
     return {
-        record.opening.credential for record in records if record.opening is not None and _opened_alone(record.event)
+        record.opening.credential: record.seq
+        for record in records
+        if record.opening is not None and _opened_alone(record.event)
     }
 
 

@@ -62,7 +62,8 @@ class StoredRecord:
 @dataclass(frozen=True)
 class Incident:
     """Why batches of a door were not stored: `code` is `fork` or the refusal's; `first_at` and `last_at` are Unix
-    seconds; `log` and `seq` name the place for a fork, else they are empty and 0."""
+    seconds; `log` and `seq` name the place of a fork or of a
+    forged pass, else they are empty and 0."""
 
     door: str
     code: str
@@ -87,10 +88,16 @@ class LogStore:
         with self._sessions.begin() as session:
             return Storing(session, now_s).store(batches)
 
-    def refused(self, door: str, code: str, now_s: int) -> None:
-        """Count a batch that was bad in itself."""
+    def refused(self, door: str, code: str, now_s: int, log: str = "", seq: int = 0) -> None:
+        """Count a batch that was bad in itself, or what its record at `log` and `seq` says."""
         with self._sessions.begin() as session:
-            count(session, door, code, now_s)
+            count(session, door, code, now_s, log, seq)
+
+    def incident_at(self, door: str, code: str) -> tuple[str, int]:
+        """The log and number that the last incident of a kind names; empty and 0 for none."""
+        with self._reading.begin() as session:
+            row = session.get(IncidentRow, (door, code))
+            return (row.log, row.seq) if row else ("", 0)
 
     def receipt_reported(self, door: str, log: str, number: int, now_s: int) -> Receipt | None:
         """The door has accepted receipt `number`: the next one is higher.

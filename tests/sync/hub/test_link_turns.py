@@ -12,15 +12,18 @@ from sqlalchemy.exc import OperationalError
 from controller.formats import jwe
 from controller.formats.encoding import canonical
 from controller.formats.envelope import seal
+from controller.formats.event import BATCH_TYP, Event, Opening
 from controller.formats.jwk import make_key
 from controller.formats.state import STATE_TYP
 from sync.hub import link as link_module
 from sync.hub.keys.ca import make_tls
 from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.link import HubLink, _Arrived
+from sync.hub.records.collector import read_batch
 from tests.sync.hub.conftest import DAY, HOUR, NOW, report, wish
+from tests.sync.hub.door_log import DoorLog
 
-KEY = make_key()
+KEY, COLLECT = make_key(), jwe.make_key()
 
 
 class Service:
@@ -29,6 +32,11 @@ class Service:
     def __init__(self) -> None:
         self.failures: list[Exception] = []
         self.versions: list[int] = []
+        self.asked: list[set[str]] = []
+
+    def passes_used(self, _door, credentials, _now, /):
+        self.asked.append(set(credentials))
+        return credentials & {"c1"}
 
     def event_key(self, _door, /):
         return KEY.verify_key
@@ -59,7 +67,7 @@ def hub(taken, acked, sessions, tmp_path, monkeypatch):
     settings = SimpleNamespace(
         mqtt=SimpleNamespace(host="localhost", port=1), folders=SimpleNamespace(tls=tmp_path, keys=tmp_path)
     )
-    made = HubLink(settings, taken, LinkKeys(make_key(), make_key(), jwe.make_key()), sessions)
+    made = HubLink(settings, taken, LinkKeys(make_key(), make_key(), COLLECT), sessions)
     client = SimpleNamespace(ack=lambda packet, _qos: acked.append(packet), is_connected=lambda: False)
     monkeypatch.setattr(made, "_client", client)
     return made
@@ -69,6 +77,22 @@ def arrives(hub: HubLink, *versions: int) -> None:
     for version in versions:
         body = seal(canonical(report("a-1", version)), STATE_TYP, KEY)
         hub._arrived.put(_Arrived(0, version, "a-1", "state", body))
+
+
+def opened_by_pass(log: DoorLog, credential: str) -> None:
+    """One more record: a pass opened by itself."""
+    seq = len(log.events) + 1
+    opening = Opening(nonce=f"{seq:032x}", grant=f"p-{credential}", credential=credential)
+    event = Event(
+        door=log.door, log=log.log, seq=seq, at=NOW * 1000, clock="synced", kind="granted",
+        who=opening.commitment(), credential="pass", detail={},
+    )  # fmt: skip
+    log.append(canonical(event), opening)
+
+
+def sends(hub: HubLink, collect: jwe.DecryptKey, log: DoorLog, first: int, last: int) -> None:
+    body = jwe.encrypt(log.batch(first, last), BATCH_TYP, collect.encrypt_key)
+    hub._arrived.put(_Arrived(0, 1, log.door, "events", body.encode()))
 
 
 def turn(hub: HubLink) -> None:
@@ -121,3 +145,21 @@ def test_a_door_whose_clock_went_back_is_believed(service, list_of):
     service.door_reported("a-1", report("a-1", list_of("a-1").version), NOW)
     service.door_reported("a-1", report("a-1", 0, NOW - DAY), NOW + 2)
     assert service.get("booking", "R-1", NOW + 3).delivery["a-1"] == "queued"
+
+
+def test_a_forged_pass_is_answered_once_also_when_the_process_died_in_between(hub, taken):
+    log = DoorLog(door="a-1", signing=KEY)
+    opened_by_pass(log, "c1")
+    hub._store.store([read_batch(log.batch(1, 1), "a-1", KEY.verify_key)], NOW)  # and here it died
+    for _ in range(2):
+        sends(hub, COLLECT, log, 1, 1)
+        turn(hub)
+    assert taken.asked == [{"c1"}]
+    assert [(each.code, each.log, each.seq, each.count) for each in hub._store.incidents("a-1")] == [
+        ("forged_pass", log.log, 1, 1)
+    ]
+    opened_by_pass(log, "c1")
+    opened_by_pass(log, "c2")
+    sends(hub, COLLECT, log, 1, 3)
+    turn(hub)
+    assert taken.asked == [{"c1"}, {"c1", "c2"}]
