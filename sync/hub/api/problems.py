@@ -99,7 +99,7 @@ class BodyLimit:
         if body is None:
             await problem("too_large", f"at most {BODY_BYTES} bytes")(scope, receive, send)
             return
-        if body and _media_type(scope) == JSON:
+        if body and _is_json(_media_type(scope)):
             try:
                 read_once(body, "body")
             except Refused as refused:
@@ -111,6 +111,11 @@ class BodyLimit:
             return messages.pop() if messages else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _is_json(media_type: bytes) -> bool:
+    """Whether the framework reads a body of this type as JSON."""
+    return media_type == JSON or (media_type.startswith(b"application/") and media_type.endswith(b"+json"))
 
 
 def _media_type(scope: Scope) -> bytes:
@@ -148,6 +153,8 @@ async def _invalid(_request: Request, invalid: Exception) -> Response:
     assert isinstance(invalid, RequestValidationError)
     # The value itself is never repeated: it may be just what must not be kept.
     first = invalid.errors()[0]
+    if isinstance(invalid.body, bytes):
+        return problem("bad_request", "a body is JSON, with Content-Type: application/json", where="body")
     where = ".".join(str(part) for part in first["loc"] if part != "body")
     return problem("bad_request", first["msg"], where=where)
 

@@ -214,6 +214,20 @@ def test_a_body_that_is_not_read_alike_by_all_is_refused(http, body):
     assert (said.status_code, said.json()["code"], said.json()["where"]) == (422, "bad_request", "body")
 
 
+@pytest.mark.parametrize("media_type", ["application/ld+json", "Application/X+JSON; charset=utf-8"])
+def test_json_by_another_name_is_read_as_strictly(http, media_type):
+    body = BODY[:-1] + b',"state":"active"}'
+    said = http.put("/v1/reservations/R-1", content=body, headers={"content-type": media_type})
+    assert (said.status_code, said.json()["detail"]) == (422, "a member name occurs twice")
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": "text/plain"}, {"content-type": "application/xml"}])
+def test_a_body_that_is_not_sent_as_json_is_told_so(http, headers):
+    said = http.put("/v1/reservations/R-1", content=BODY, headers=headers)
+    assert (said.status_code, said.json()["where"]) == (422, "body")
+    assert "Content-Type: application/json" in said.json()["detail"]
+
+
 def test_every_answer_that_is_none_is_a_problem(http):
     said = http.patch("/v1/reservations/R-1")
     assert (said.status_code, said.headers["content-type"]) == (405, MEDIA_TYPE)
