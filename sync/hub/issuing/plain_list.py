@@ -52,11 +52,12 @@ INPUT_BYTES = 32 << 20
 DEFAULT_GROUP = "room"
 CREDENTIAL_BYTES = qr_pass.CREDENTIAL_BYTES
 
+INSTANT = whole(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+]00:00)")
 Instant = Annotated[
     str,
     Meta(
         description="RFC 3339 in UTC, whole seconds",
-        pattern=whole(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+]00:00)"),
+        pattern=INSTANT,
         examples=["2026-07-17T11:45:00Z"],
     ),
 ]
@@ -132,7 +133,10 @@ def _decode(data: bytes, kind: type[T], whole_document: str) -> T:
     except Refused as refusal:
         place = refusal.where.lstrip(".")
         where = place if place and not place.startswith("[") else whole_document + place
-        raise Refused(refusal.code, where, refusal.text) from None
+        text = (
+            "an instant in UTC is wanted, like 2026-07-17T11:45:00Z" if repr(INSTANT) in refusal.text else refusal.text
+        )
+        raise Refused(refusal.code, where, text) from None
 
 
 def build(

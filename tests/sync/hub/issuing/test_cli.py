@@ -250,6 +250,14 @@ def test_bad_input_is_refused_naming_the_place_but_no_pin(desk: Desk, document: 
     assert not desk.out.exists()
 
 
+@pytest.mark.parametrize(
+    "changes", [{"issued": "2026-07-14T02:00:00+02:00"}, {"closures": [{**PARTY, "from": "18:00"}]}]
+)
+def test_an_instant_of_another_form_is_told_by_an_example(desk: Desk, changes: dict[str, Any]):
+    _, _, err = desk.make(whole(**changes))
+    assert "like 2026-07-17T11:45:00Z" in err
+
+
 def test_a_refused_list_leaves_the_old_one_in_place(desk: Desk):
     desk.made(plain())
     before = desk.out.read_bytes()
