@@ -186,14 +186,13 @@ class Service(ClientDesk, DoorDesk, RoomDesk, Upkeep):
         grant = reservation.grant
         if wish.state == "active":
             made = minter.mint_missing(grant, rooms)
-            pin_space.check_room_left(session, grant, questions.doors_to(session, wish.rooms), now)
+            pin_space.check_room_left(session, grant, wish.rooms, now)
         note(session, reservation, "created" if created else "replaced", now)
         answer = answer_of(minter, reservation, reveal=True)
         if replaced is not None:
             lifecycle.written(session, replaced, None, now)
-        lifecycle.written(session, reservation, before, now)
-        if wish.state == "active" and (made or before != "active"):
-            lifecycle.codes_made(session, reservation, now)
+        codes = wish.state == "active" and (made or before != "active")
+        lifecycle.written(session, reservation, before, now, codes=codes)
         return answer, created
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from controller.formats import qr_pass
@@ -22,6 +22,19 @@ from sync.hub.store.models import ApiEntry, Credential, Delivery, Door, DoorGrou
 MINUTE_S = 60
 
 DeliveryStatus = Literal["queued", "applied"]
+
+# Put together once (see questions.py).
+DELIVERIES: Final = (
+    select(Delivery, Door)
+    .join(Door, Door.id == Delivery.door)
+    .where(Delivery.grant_id == bindparam("grant"))
+    .order_by(Door.id)
+)
+HANDOVERS: Final = (
+    select(Handover.channel, Handover.at, Handover.ok)
+    .where(Handover.grant_id == bindparam("grant"))
+    .order_by(Handover.at, Handover.id)
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ def answer_of(minter: Minter, reservation: Reservation, *, reveal: bool) -> Answ
         codes.append(Code(credential.id, grant.reveal_at, pin, qr, *held))
     if any(code.pin or code.qr for code in codes):
         note(session, reservation, "revealed", minter.now)
-    openings = tuple(questions.openings_of(session, grant))
+    openings = tuple(minter.openings_of(grant))
     return Answer(
         ref=reservation.ref,
         grant=grant.id,
@@ -115,13 +128,11 @@ def note(session: Session, reservation: Reservation, action: str, now: int) -> N
 
 
 def _handovers(session: Session, grant: Grant) -> list[HandedOver]:
-    query = select(Handover).where(Handover.grant_id == grant.id).order_by(Handover.at, Handover.id)
-    return [HandedOver(each.channel, each.at, each.ok) for each in session.scalars(query)]
+    return [HandedOver(*row) for row in questions.plain_rows(session, HANDOVERS, {"grant": grant.id})]
 
 
 def _delivered(minter: Minter, grant: Grant, openings: Sequence[Opening]) -> dict[str, Delivered]:
-    query = select(Delivery, Door).join(Door, Door.id == Delivery.door).where(Delivery.grant_id == grant.id)
-    rows = minter.session.execute(query.order_by(Door.id)).all()
+    rows = minter.session.execute(DELIVERIES, {"grant": grant.id}).all()
     return {
         door.id: _at_door(minter, grant, delivery, door, [each for each in openings if each.door == door.id])
         for delivery, door in rows

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats import qr_pass
@@ -44,6 +45,18 @@ MARGIN_MAX_S = 7_200
 COOL_OFF_S = 30 * 86_400
 
 
+# Put together once (see questions.py).
+ON_THE_WAY: Final = select(Door.door_group).join(Way, Way.door == Door.id)
+GROUPS_ON_THE_WAY: Final = select(DoorGroup).where(
+    DoorGroup.id.in_(ON_THE_WAY.where(Way.room.in_(bindparam("rooms", expanding=True))))
+)
+MARKS_TAKEN: Final = (
+    select(PinMark.mark)
+    .where(PinMark.pin_set == bindparam("pin_set"), PinMark.mark.in_(bindparam("marks", expanding=True)))
+    .limit(1)
+)
+
+
 @dataclass(frozen=True)
 class Minter:
     """Makes the codes of one transaction, and asks for the lists that are to carry them. `now` in UTC seconds."""
@@ -56,12 +69,21 @@ class Minter:
     """The doors whose lists this transaction asked for."""
     groups: dict[tuple[str, ...], list[DoorGroup]] = field(default_factory=dict)
     """The door groups on the way to rooms, looked up once."""
+    openings: dict[str, list[Opening]] = field(default_factory=dict)
+    """Of grants, by id, looked up once as long as nothing changes."""
 
     def ask_for_lists(self, doors: Iterable[str]) -> None:
         """Have the lists of these doors made anew once this transaction is done (`issuing/list_builder.py`)."""
+        self.openings.clear()  # whatever changes when a grant opens comes by here
         wanted = sorted(set(doors) - self.asked)
         add_rows(self.session, ListRequest, [{"door": door, "at": self.now} for door in wanted])
         self.asked.update(wanted)
+
+    def openings_of(self, grant: Grant) -> list[Opening]:
+        """Every opening of a grant; none while it is pending or cancelled."""
+        if grant.id not in self.openings:
+            self.openings[grant.id] = questions.openings_of(self.session, grant)
+        return self.openings[grant.id]
 
     def mint_missing(self, grant: Grant, rooms: Sequence[Room]) -> bool:
         """Give an active grant the codes it has not got yet, and tell whether it got any; those it has stay as they
@@ -102,8 +124,7 @@ class Minter:
 
         def is_free(chosen: str) -> bool:
             marks = self._marks(pin_set, chosen)
-            taken = select(PinMark.mark).where(PinMark.pin_set == pin_set.id, PinMark.mark.in_(marks))
-            return self.session.scalar(taken.limit(1)) is None
+            return not questions.plain_rows(self.session, MARKS_TAKEN, {"pin_set": pin_set.id, "marks": marks})
 
         name = f"c-{self.chance.take_bytes(ID_BYTES).hex()}"
         chosen = draw_where(pin_set.digits, is_free, self.chance.below)
@@ -144,8 +165,7 @@ class Minter:
         order = {room.door_group: place for place, room in enumerate(rooms)}
         names = tuple(room.id for room in rooms)
         if names not in self.groups:
-            on_the_way = select(Door.door_group).join(Way, Way.door == Door.id).where(Way.room.in_(names))
-            self.groups[names] = list(self.session.scalars(select(DoorGroup).where(DoorGroup.id.in_(on_the_way))))
+            self.groups[names] = list(self.session.scalars(GROUPS_ON_THE_WAY, {"rooms": names}))
         return sorted(self.groups[names], key=lambda group: (order.get(group.id, -1), group.id))
 
     def _marks(self, pin_set: PinSet, chosen: str) -> list[str]:
@@ -155,7 +175,7 @@ class Minter:
     def _pass(
         self, grant: Grant, groups: Sequence[DoorGroup], number: int, credential: bytes, *, alone: bool
     ) -> qr_pass.QrPass:
-        start, minutes = pass_window(next_openings(grant, questions.openings_of(self.session, grant), self.now))
+        start, minutes = pass_window(next_openings(grant, self.openings_of(grant), self.now))
         near = start <= self.now + qr_pass.ALONE_MAX_AHEAD_S and 0 < minutes <= qr_pass.ALONE_MAX_MINUTES
         minting = [group for group in groups if group.policy["passes"]][: len(qr_pass.TAG_BYTES)]
         keys: list[bytes] = []

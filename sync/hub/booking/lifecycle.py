@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from sync.hub.events.hub_events import HubEventType, tell
+from sync.hub.events.hub_events import HubEventType, tell_all
 from sync.hub.issuing.issuer import TRAVELLING, GrantState
 from sync.hub.store.models import Client, Delivery, Door, Grant, GrantBooking, Reservation
 
@@ -23,13 +23,14 @@ AT_ONCE = 200
 
 def tell_about(session: Session, reservation: Reservation, kind: HubEventType, now: int, **members: Any) -> None:
     """An event about a reservation, for its owner."""
-    service = session.get_one(Client, reservation.client).service
-    about = {"client": reservation.client, "reservation": reservation.ref, "grant": reservation.grant_id}
-    tell(session, now, kind, service=service, **about, **members)
+    tell_all(session, now, [_about(session, reservation, kind, **members)])
 
 
-def written(session: Session, reservation: Reservation, before: GrantState | None, now: int) -> None:
-    """A reservation was written; `before` is the state it had, None for a new one."""
+def written(
+    session: Session, reservation: Reservation, before: GrantState | None, now: int, *, codes: bool = False
+) -> None:
+    """A reservation was written; `before` is the state it had, None for a new one. `codes`: there are codes that were
+    not there before."""
     state = reservation.grant.state
     if state == "active" and before != "active":
         kind: HubEventType = "grant.activated"
@@ -37,17 +38,13 @@ def written(session: Session, reservation: Reservation, before: GrantState | Non
         kind = "grant.cancelled"
     else:
         kind = "grant.changed"
-    detail = {"revision": reservation.revision, "state": state}
-    tell_about(session, reservation, kind, now, detail=detail)
+    told = [_about(session, reservation, kind, detail={"revision": reservation.revision, "state": state})]
+    tell_all(session, now, told + (_ready(session, reservation, now) if codes else []))
 
 
 def codes_made(session: Session, reservation: Reservation, now: int) -> None:
     """There are codes that were not there before: say so now, or when they may be shown."""
-    grant = reservation.grant
-    if grant.reveal_at <= now:
-        _tell_ready(session, reservation, now)
-    else:
-        grant.ready_at = grant.reveal_at
+    tell_all(session, now, _ready(session, reservation, now))
 
 
 def tell_ready(session: Session, now: int) -> None:
@@ -55,7 +52,7 @@ def tell_ready(session: Session, now: int) -> None:
     query = select(Reservation).join(Grant, Grant.id == Reservation.grant_id)
     query = query.where(Grant.ready_at <= now, Grant.state == "active").order_by(Grant.ready_at).limit(AT_ONCE)
     for reservation in session.scalars(query).all():
-        _tell_ready(session, reservation, now)
+        codes_made(session, reservation, now)
 
 
 def any_ready(session: Session, now: int) -> bool:
@@ -99,6 +96,16 @@ def applied_with(session: Session, higher: Mapping[str, int]) -> list[dict[str, 
     ]  # fmt: skip
 
 
-def _tell_ready(session: Session, reservation: Reservation, now: int) -> None:
-    reservation.grant.ready_at = None
-    tell_about(session, reservation, "credential.ready", now, detail={"revision": reservation.revision})
+def _about(session: Session, reservation: Reservation, kind: HubEventType, **members: Any) -> dict[str, Any]:
+    service = session.get_one(Client, reservation.client).service
+    about = {"client": reservation.client, "reservation": reservation.ref, "grant": reservation.grant_id}
+    return {"type": kind, "service": service, **about, **members}
+
+
+def _ready(session: Session, reservation: Reservation, now: int) -> list[dict[str, Any]]:
+    """What is to be told at once about codes that were not there before: when they may be shown already."""
+    grant = reservation.grant
+    grant.ready_at = None if grant.reveal_at <= now else grant.reveal_at
+    if grant.ready_at is not None:
+        return []
+    return [_about(session, reservation, "credential.ready", detail={"revision": reservation.revision})]

@@ -21,7 +21,7 @@ from controller.formats.limits import LIMITS
 from sync.hub.booking.windows import merged
 from sync.hub.issuing.issuer import HORIZON_AHEAD_S, HORIZON_BACK_S, TRAVELLING
 from sync.hub.store import questions
-from sync.hub.store.models import Credential, Door, DoorGroup, DoorList, Grant, GrantBooking, PinSet
+from sync.hub.store.models import Credential, Door, DoorGroup, DoorList, Grant, GrantBooking, PinSet, Way
 
 FULL = 0.8
 """A reservation that would fill a door's list beyond this share of its limits is refused (`door_full`)."""
@@ -40,9 +40,10 @@ LIMITS_OF_DOORS: Final = (
     .join(DoorGroup, DoorGroup.id == Door.door_group)
     .join(PinSet, PinSet.id == DoorGroup.pin_set)
     .outerjoin(DoorList, DoorList.door == Door.id)
-    .where(Door.id.in_(bindparam("doors", expanding=True)))
+    .where(Door.id.in_(questions.DOORS_TO))
     .order_by(Door.id)
 )
+BEHIND: Final = select(Way.door, Way.room).where(Way.door.in_(questions.DOORS_TO))
 GRANTS_BOOKED: Final = (
     select(func.count(GrantBooking.grant_id.distinct()))
     .join(Grant, Grant.id == GrantBooking.grant_id)
@@ -81,17 +82,21 @@ def most_live(own: LivePins, others: Iterable[LivePins]) -> int:
     return most
 
 
-def check_room_left(session: Session, grant: Grant, doors: Collection[str], now: int) -> None:
-    """Raises Refused `pin_space_low` or `door_full` when an active grant is one too many for one of its doors."""
+def check_room_left(session: Session, grant: Grant, rooms: Collection[str], now: int) -> None:
+    """Raises Refused `pin_space_low` or `door_full` when an active grant of these rooms is one too many for one of the
+    doors to them."""
     booked = sorted((each.start, each.until) for each in grant.bookings if each.until > now)
     if not booked:
         return
-    for door, policy, pin_set, most, size in session.execute(LIMITS_OF_DOORS, {"doors": list(doors)}).all():
-        rooms = questions.rooms_behind(session, door)
+    booked_rooms = {"rooms": list(rooms)}
+    behind: dict[str, list[str]] = {}
+    for door, room in questions.plain_rows(session, BEHIND, booked_rooms):
+        behind.setdefault(door, []).append(room)
+    for door, policy, pin_set, most, size in questions.plain_rows(session, LIMITS_OF_DOORS, booked_rooms):
         _check_size(grant, door, size or 0)
-        _check_count(session, door, rooms, booked)
+        _check_count(session, door, behind[door], booked)
         for stretch in _stretches(booked):
-            _check_live(session, grant, door, rooms, stretch, policy["early_hint_s"], pin_set, most, now)
+            _check_live(session, grant, door, behind[door], stretch, policy["early_hint_s"], pin_set, most, now)
 
 
 def _check_live(
@@ -134,7 +139,7 @@ def _check_count(session: Session, door: str, rooms: list[str], booked: list[Win
 
     def near(start: int, until: int) -> int:
         within = {"after": start - HORIZON_BACK_S, "before": until + HORIZON_AHEAD_S}
-        return session.scalar(GRANTS_BOOKED, {"rooms": rooms, **within}) or 0
+        return int(questions.plain_rows(session, GRANTS_BOOKED, {"rooms": rooms, **within})[0][0])
 
     if near(booked[0][0], booked[-1][0]) <= GRANTS_FULL:
         return
@@ -144,5 +149,5 @@ def _check_count(session: Session, door: str, rooms: list[str], booked: list[Win
 
 def _pins(session: Session, grants: Collection[str], pin_set: str, now: int) -> dict[str, int]:
     """How many living PINs each grant has in a PIN set."""
-    living = session.execute(LIVING_PINS, {"grants": list(grants), "pin_set": pin_set, "now": now})
+    living = questions.plain_rows(session, LIVING_PINS, {"grants": list(grants), "pin_set": pin_set, "now": now})
     return {row[0]: row[1] for row in living}

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats.code_list import Kind, Window
@@ -33,6 +33,22 @@ OVERLAP_S = 7 * 86_400
 """A code of a long-term grant gets a successor after 83 days and ends 7 days later: none lives over 90 (R004-20)."""
 
 Method = Literal["pin", "qr"]
+
+OVERLAPPING: Final = (
+    select(Reservation.ref, GrantBooking.start, GrantBooking.until)
+    .join(Grant, Grant.id == Reservation.grant_id)
+    .join(GrantBooking, GrantBooking.grant_id == Grant.id)
+    .where(
+        GrantBooking.room.in_(bindparam("rooms", expanding=True)),
+        GrantBooking.until > bindparam("after"),
+        GrantBooking.start < bindparam("before"),
+        Grant.id != bindparam("grant"),
+        Grant.kind == "renter",
+        Grant.state.in_(TRAVELLING),
+    )
+    .order_by(GrantBooking.start)
+)
+"""Who else holds rooms at a time: put together once (see questions.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,19 +169,22 @@ def write(
         grant.reveal_at = max(now, windows[0][0] - reveal_s) if reveal_s else now
         grant.rotate_at = _next_rotation(grant, wish, windows, now)
         grant.ended = False
+    new = reservation not in session
     session.add(reservation)
     session.flush()
     ground = questions.ground_of(session, concerned)
     _check_overlap(session, grant, ground)
-    await_delivery(session, grant, questions.doors_on(ground, concerned), now)
+    await_delivery(session, grant, questions.doors_on(ground, concerned), now, new=new)
     return questions.doors_on(ground)
 
 
-def await_delivery(session: Session, grant: Grant, doors: Collection[str], now: int) -> None:
-    """From `now` on each of these doors has to report a list that holds what the grant is now."""
-    before = {each.door: each for each in session.scalars(select(Delivery).where(Delivery.grant_id == grant.id))}
-    new = [{"grant_id": grant.id, "door": door, "since": now} for door in doors if door not in before]
-    add_rows(session, Delivery, new)
+def await_delivery(session: Session, grant: Grant, doors: Collection[str], now: int, *, new: bool = False) -> None:
+    """From `now` on each of these doors has to report a list that holds what the grant is now; a `new` grant is not
+    awaited anywhere yet."""
+    known = () if new else session.scalars(select(Delivery).where(Delivery.grant_id == grant.id))
+    before = {each.door: each for each in known}
+    first = [{"grant_id": grant.id, "door": door, "since": now} for door in doors if door not in before]
+    add_rows(session, Delivery, first)
     for delivery in before.values():
         # Also where no list has had it yet: its QR may open by itself there.
         delivery.held_before = True
@@ -205,22 +224,13 @@ def _check_overlap(session: Session, grant: Grant, ground: questions.Ground) -> 
     if grant.kind != "renter" or grant.state not in TRAVELLING or not grant.bookings:
         return
     strangers = or_(Grant.share_group.is_(None), Grant.share_group != grant.share_group)
+    query = OVERLAPPING if grant.share_group is None else OVERLAPPING.where(strangers)
     for room in sorted({booking.room for booking in grant.bookings}):
         own = [(each.start, each.until) for each in grant.bookings if each.room == room]
-        query = (
-            select(Reservation.ref, GrantBooking.start, GrantBooking.until)
-            .join(Grant, Grant.id == Reservation.grant_id)
-            .join(GrantBooking, GrantBooking.grant_id == Grant.id)
-            .where(
-                GrantBooking.room.in_([room, *ground[room].rivals]),
-                GrantBooking.until > min(start for start, _ in own),
-                GrantBooking.start < max(until for _, until in own),
-                Grant.id != grant.id,
-                Grant.kind == "renter",
-                Grant.state.in_(TRAVELLING),
-            )
-            .order_by(GrantBooking.start)
-        )
-        for ref, start, until in session.execute(query if grant.share_group is None else query.where(strangers)):
+        around = {
+            "rooms": [room, *ground[room].rivals], "grant": grant.id,
+            "after": min(start for start, _ in own), "before": max(until for _, until in own),
+        }  # fmt: skip
+        for ref, start, until in questions.plain_rows(session, query, around):
             if any(start < own_until and own_start < until for own_start, own_until in own):
                 raise Overlap(room, ref)

@@ -59,7 +59,7 @@ def add_credential(minter: Minter, reservation: Reservation, method: Method, hol
     else:
         raise Refused("bad_request", "method", "not a method of this reservation")
     doors = _concern(session, grant, minter.now)
-    pin_space.check_room_left(session, grant, questions.doors_to(session, [room.id for room in rooms]), minter.now)
+    pin_space.check_room_left(session, grant, [room.id for room in rooms], minter.now)
     lifecycle.codes_made(session, reservation, minter.now)
     return made.id, doors
 

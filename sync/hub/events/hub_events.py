@@ -58,11 +58,16 @@ def tell(session: Session, now: int, kind: HubEventType, *, service: str, **memb
 
 def tell_each(session: Session, now: int, kind: HubEventType, told: Sequence[Mapping[str, Any]]) -> None:
     """The same for several events of a kind at once, each with the members of one of `told`."""
+    tell_all(session, now, [{"type": kind, **members} for members in told])
+
+
+def tell_all(session: Session, now: int, told: Sequence[Mapping[str, Any]]) -> None:
+    """The same for events of any kind, which is their `type`."""
     if not told:
         return
     first = take_cursors(session, len(told))
     rows = [
-        {"cursor": cursor, "at": now, "type": kind, "detail": {}, **dict.fromkeys(ABOUT), **members}
+        {"cursor": cursor, "at": now, "detail": {}, **dict.fromkeys(ABOUT), **members}
         for cursor, members in enumerate(told, first)
     ]
     add_rows(session, HubEvent, rows)

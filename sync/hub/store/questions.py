@@ -55,7 +55,7 @@ def rooms_of(session: Session, client: Seer, ids: Sequence[str]) -> list[Room]:
             raise Refused("unknown_room", "rooms", f"there is no room {room}")
     wanted = [found[room] for room in ids]
     space = {rival for room in wanted for rival in (room.id, *room.rivals)}
-    session.execute(select(Room.id).where(Room.id.in_(space)).order_by(Room.id).with_for_update()).all()
+    plain_rows(session, LOCKED_ROOMS, {"rooms": list(space)})
     return wanted
 
 
@@ -74,6 +74,9 @@ def reservation_of(session: Session, client: str, ref: str, *, lock: bool = Fals
 
 
 # What every call asks is put together once: that takes longer than asking.
+LOCKED_ROOMS: Final = (
+    select(Room.id).where(Room.id.in_(bindparam("rooms", expanding=True))).order_by(Room.id).with_for_update()
+)
 ROOM_WAYS: Final = (
     select(Room.id, Room.before_s, Room.after_s, Room.rivals, Way.door, DoorGroup.shared)
     .outerjoin(Way, Way.room == Room.id)
@@ -104,6 +107,9 @@ BOOKINGS: Final = (
     )
 )
 """The columns of a `windows.Booking`, and of the `Booked` grant whose it is."""
+
+DOORS_TO: Final = select(Way.door).where(Way.room.in_(bindparam("rooms", expanding=True)))
+"""Every door on the way to any of the rooms."""
 
 NUMBER: Final = cast(Table, StatementNumber.__table__)
 HIGHEST: Final = select(func.max(Door.highest_version)).scalar_subquery()
@@ -147,7 +153,7 @@ def doors_on(ground: Ground, rooms: Collection[str] | None = None) -> set[str]:
 
 def _room_ways(session: Session, rooms: Collection[str]) -> dict[str, windows.RoomWays]:
     ways: dict[str, windows.RoomWays] = {}
-    for room, before_s, after_s, rivals, door, shared in session.execute(ROOM_WAYS, {"rooms": list(rooms)}):
+    for room, before_s, after_s, rivals, door, shared in plain_rows(session, ROOM_WAYS, {"rooms": list(rooms)}):
         way = ways.setdefault(room, windows.RoomWays(room, before_s, after_s, (), rivals=tuple(rivals)))
         if shared is not None:
             own, entrances = ((), (door,)) if shared else ((door,), ())

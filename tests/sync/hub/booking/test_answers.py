@@ -4,8 +4,10 @@ import pytest
 from sqlalchemy import select
 
 from controller.formats.jwk import make_key
+from sync.hub.booking import reservations
 from sync.hub.doors import readiness
 from sync.hub.events.hub_events import HubEvent
+from sync.hub.store import questions
 from sync.hub.town.town_file import read_town
 from tests.sync.hub.conftest import DAY, HOUR, NOW, TOWN, report, wish
 
@@ -178,3 +180,18 @@ def test_a_week_that_comes_over_the_horizon_is_no_change(service, list_of):
     service.due(NOW + 8 * DAY)
     assert list_of("a-1").issued == NOW + 8 * DAY
     assert service.get("booking", "R-1", NOW + 8 * DAY).delivery["a-1"] == "applied"
+
+
+def test_what_a_transaction_knows_of_openings_ends_with_a_change(service):
+    service.put("booking", "R-1", wish(), NOW)
+
+    def work(minter):
+        reservation = questions.reservation_of(minter.session, "booking", "R-1")
+        before = minter.openings_of(reservation.grant)
+        assert minter.openings_of(reservation.grant) is before
+        minter.ask_for_lists(reservations.cancel(minter.session, reservation, NOW))
+        return before, minter.openings_of(reservation.grant)
+
+    before, after = service.bench.run(NOW, work)
+    assert {each.door for each in before} == {"a-1", "front"}
+    assert after == []

@@ -36,7 +36,7 @@ def count(sessions) -> Iterator[Callable[[Callable[[], object]], int]]:
 def test_a_put_asks_no_more_than_it_did(service, count):
     """Of a room and its entrance: half as much again once. The lists are made by somebody else."""
     service.bench.when_lists_are_wanted(lambda _now: None)
-    assert count(lambda: service.put("booking", "R-1", wish(), NOW)) <= 50
+    assert count(lambda: service.put("booking", "R-1", wish(), NOW)) <= 40
 
 
 def test_a_look_asks_as_much_for_many_doors_with_many_grants_as_for_one(service, keyring, count):
