@@ -182,7 +182,7 @@ def test_after_a_re_key_in_between_it_is_derived_again(kdf: PinKdf):
 def test_a_list_lost_while_a_pin_is_derived_leaves_no_keypad_deaf():
     """A trust step can revoke the key of the installed list at any instant."""
     bench = Bench()
-    (_, derive) = press(bench, PIN)
+    (derive, _) = press(bench, PIN)
     assert isinstance(derive, Derive)
     bench.step(TrustTaken(2, 1, "revoked_key"))
     effects = bench.step(PinDerived(derive.ticket, verifier_of(PIN)))
@@ -193,7 +193,7 @@ def test_a_list_lost_while_a_pin_is_derived_leaves_no_keypad_deaf():
 
 def test_a_commissioning_that_begins_while_a_pin_is_derived_leaves_no_keypad_deaf():
     bench = Bench()
-    (_, derive) = press(bench, PIN)
+    (derive, _) = press(bench, PIN)
     assert isinstance(derive, Derive)
     assert shown(bench.step(CommissionAsked("begin")))
     assert not opens(bench.step(PinDerived(derive.ticket, verifier_of(PIN))))
