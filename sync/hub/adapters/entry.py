@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from controller.formats.code_list import KINDS, Kind, Language, Window
 from controller.formats.errors import Refused
-from sync.hub.booking.personal_data import refuse_personal_data
+from sync.hub.booking.personal_data import refuse_person, refuse_personal_data
 from sync.hub.booking.reservations import Method, Wish
 from sync.hub.issuing.issuer import GrantState
 
@@ -54,7 +54,8 @@ class Entry:
         """The same as a call of the API would ask it. Raises Refused `personal_data_refused`, `bad_request`."""
         if not _HOLDER.fullmatch(self.holder):
             raise Refused("bad_request", "holder", "a reference of at most 100 plain characters is needed")
-        refuse_personal_data([("ref", self.ref), ("holder", self.holder)])
+        refuse_person("holder", self.holder)
+        refuse_personal_data([("ref", self.ref)])
         counted = {} if self.sequence is None else {"sequence": str(self.sequence)}
         return Wish(
             revision=revision,

@@ -10,13 +10,13 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from controller.formats.code_list import Kind, Language
 from controller.formats.errors import Refused
 from sync.hub.booking.answers import Answer, Code, HandedOver
 from sync.hub.booking.occurrences import MAX_WINDOWS, Days, Hours, Pattern, Series, Weekday
-from sync.hub.booking.personal_data import refuse_personal_data
+from sync.hub.booking.personal_data import refuse_person, refuse_personal_data
 from sync.hub.booking.reservations import Method, Wish
 from sync.hub.instants import instant, maybe_instant
 from sync.hub.issuing.issuer import GrantState
@@ -62,6 +62,8 @@ def duration_s(text: str) -> int:
 Written = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Instant = Annotated[Written, AfterValidator(_whole_minute)]
 Reference = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
+HolderRef = Annotated[Reference, WithJsonSchema({"type": "string", "pattern": r"^[!-~]{1,100}$"})]
+"""One word; another is told that it looks like personal data (`personal_data.py`), not that it fits no pattern."""
 RoomId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 ClockHours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
@@ -87,7 +89,7 @@ class Window(Body):
 class Holder(Body):
     """Who the reservation is for: a reference that means nothing to the hub."""
 
-    ref: Reference
+    ref: HolderRef
     kind: Literal["person", "association", "company", "staff"]
 
 
@@ -168,8 +170,8 @@ class ReservationBody(Body):
 
     def wish(self, ref: str) -> Wish:
         """The same as the hub understands it. Raises Refused `personal_data_refused`."""
-        texts = [("ref", ref), ("holder.ref", self.holder.ref), ("replaces", self.replaces or "")]
-        texts += [("share_group", self.share_group or "")]
+        refuse_person("holder.ref", self.holder.ref)
+        texts = [("ref", ref), ("replaces", self.replaces or ""), ("share_group", self.share_group or "")]
         refuse_personal_data(texts + [(f"correlation.{name}", text) for name, text in self.correlation.items()])
         return Wish(
             revision=self.revision,

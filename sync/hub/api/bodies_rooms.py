@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.formats.code_list import ClosureReason
-from sync.hub.api.bodies import REF, Body, Instant, Reference, ReservationBody, RoomId
+from sync.hub.api.bodies import REF, Body, HolderRef, Instant, ReservationBody, RoomId
 from sync.hub.booking.closures import Closed, Closing
-from sync.hub.booking.personal_data import refuse_personal_data
+from sync.hub.booking.personal_data import refuse_person, refuse_personal_data
 from sync.hub.booking.reservations import Method
 from sync.hub.doors.readiness import Condition, DoorReadiness, Late, RoomStatus, Unheard
 from sync.hub.instants import instant, maybe_instant
@@ -37,11 +37,11 @@ class CredentialBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"method": "pin", "holder": "h_82aa01"}]})
 
     method: Method
-    holder: Reference
+    holder: HolderRef
 
     def checked_holder(self) -> str:
         """Raises Refused `personal_data_refused`."""
-        refuse_personal_data([("holder", self.holder)])
+        refuse_person("holder", self.holder)
         return self.holder
 
 

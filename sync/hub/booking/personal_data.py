@@ -1,7 +1,8 @@
 """What must not come in: strings that name or reach a person (R002-25, R000-16).
 
 The contract has no field for a name or an address; this looks at what is left, the references a client may choose
-freely, for a national register number (with its checksum), an e-mail address or a phone number.
+freely, for a national register number (with its checksum), an e-mail address or a phone number. Who a reservation is
+for is one word besides: names and street addresses have several.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ def refuse_personal_data(texts: Iterable[tuple[str, str]]) -> None:
             raise Refused(
                 "personal_data_refused", where, "looks like personal data; use a reference that means nothing"
             )
+
+
+def refuse_person(where: str, reference: str) -> None:
+    """The same for the reference of a holder, which is one word. Raises Refused `personal_data_refused`."""
+    if " " in reference:
+        raise Refused("personal_data_refused", where, "names and addresses have spaces; a holder's reference has none")
+    refuse_personal_data([(where, reference)])
 
 
 def _has_register_number(text: str) -> bool:

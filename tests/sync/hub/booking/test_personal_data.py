@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.formats.errors import Refused
-from sync.hub.booking.personal_data import refuse_personal_data
+from sync.hub.booking.personal_data import refuse_person, refuse_personal_data
 
 
 @given(
@@ -38,6 +38,14 @@ def test_addresses_are_refused(text):
 )
 def test_references_come_in(text):
     refuse_personal_data([("ref", text)])
+
+
+@pytest.mark.parametrize("text", ["Jan Janssens", "Kerkstraat 12", "h_7f a@b.be", "a@b.be"])
+def test_a_holder_is_one_word_that_reaches_nobody(text):
+    with pytest.raises(Refused, match="personal_data_refused") as refused:
+        refuse_person("holder.ref", text)
+    assert text not in str(refused.value)
+    refuse_person("holder.ref", "h_7f3c9a")
 
 
 @pytest.mark.parametrize("piece", ['"', "a@", "0.", " +1-"])
