@@ -118,6 +118,10 @@ def test_the_devices_are_given_to_the_accounts_that_may_use_them():
     for subsystem in ("gpio", "tty", "input", "rtc"):
         assert re.search(rf'^SUBSYSTEM=="{subsystem}".*GROUP="zs-door"', rules, re.MULTILINE), subsystem
     assert effective("camera")["SupplementaryGroups"] == ["video"]
+    # What udev gives and what the sandbox lets through are the same devices, and nobody else's.
+    given = {"input" if name == "event" else name for name in re.findall(r"(\w+)\[0-9\]\*", rules)}
+    assert given == {word.split()[0].removeprefix("char-") for word in effective("controller")["DeviceAllow"]}
+    assert {mode[-1] for mode in re.findall(r'MODE="(\d+)"', rules)} == {"0"}
 
 
 def test_the_gpio_library_may_write_where_it_runs():
@@ -147,6 +151,13 @@ def test_it_starts_again_for_ever(service):
     assert settings["Restart"] == ["always"]
     assert settings["StartLimitIntervalSec"] == ["0"]
     assert int(settings["WatchdogSec"][-1]) > 0
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
+def test_its_memory_is_written_nowhere_and_a_hung_one_ends_at_once(service):
+    """Memory holds keys; and the lock waits for no handler of a gentler signal."""
+    settings = effective(service)
+    assert (settings["LimitCORE"], settings["WatchdogSignal"]) == (["0"], ["SIGKILL"])
 
 
 @pytest.mark.parametrize("service", [*SERVICES, *ONE_SHOTS])
