@@ -25,6 +25,9 @@ from tests.e2e.axe import axe_script
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
     pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
+# What the page is set in where it is there. DejaVu, which Debian has without it, is a sixth wider.
+if not any(Path("/usr/share/fonts").rglob("LiberationSans-Regular*")):
+    pytest.skip("Liberation Sans is not installed: apt-get install fonts-liberation", allow_module_level=True)
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
