@@ -66,7 +66,30 @@ def test_the_log_is_in_memory_and_small():
 def test_the_watchdog_fits_the_chip():
     """The Raspberry Pi's counts to 15 s at most; a longer time is refused, and then nothing watches."""
     text = (SHIPPED / "watchdog" / "zaalsleutel.conf").read_text()
-    assert all(int(seconds) <= 15 for seconds in re.findall(r"WatchdogSec=(\d+)", text))
+    assert "\nRuntimeWatchdogSec=" in text
+    assert all(0 < int(seconds) <= 15 for seconds in re.findall(r"WatchdogSec=(\d+)", text))
+
+
+def test_a_kernel_that_panics_restarts_and_memory_goes_nowhere():
+    lines = set((SHIPPED / "sysctl" / "zaalsleutel.conf").read_text().splitlines())
+    assert {
+        "kernel.panic = 5",
+        "kernel.panic_on_oops = 1",
+        "fs.suid_dumpable = 0",
+        "kernel.yama.ptrace_scope = 2",
+    } <= lines
+
+
+def test_only_the_root_is_an_overlay():
+    """The data partition is what is written for good: an overlay over it would forget entries at every restart."""
+    text = (SHIPPED / "overlayroot" / "overlayroot.local.conf").read_text()
+    assert '\noverlayroot="tmpfs:swap=0,recurse=0"\n' in text
+
+
+def test_every_board_without_a_clock_of_its_own_is_given_the_chip():
+    text = (SHIPPED / "boot" / "zaalsleutel.txt").read_text()
+    assert re.findall(r"^\[(\w+)\]\ndtoverlay=i2c-rtc,ds3231$", text, re.MULTILINE) == ["pi4", "pi3", "pi02"]
+    assert "\ndtparam=i2c_arm=on\n" in text
 
 
 RULES = sorted((SHIPPED / "udev").glob("*.rules"))
