@@ -4,6 +4,7 @@ It builds packages and roots, which takes minutes and Debian's servers: `./run p
 else skips it.
 """
 
+import filecmp
 import json
 import os
 import platform
@@ -87,13 +88,16 @@ def debian(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def package(debian, tmp_path_factory):
-    output = tmp_path_factory.mktemp("package")
+def built(debian: str, output: Path) -> Path:
     build = REPOSITORY / "firmware-config" / "debian" / "build"
     done = subprocess.run([build, sys.executable, debian, "amd64", output], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="module")
+def package(debian, tmp_path_factory):
+    return built(debian, tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +127,11 @@ def variant(package: Path, version: str, folder: Path, damage: str = "") -> Path
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, made], check=True, stdout=sys.stderr)
     shutil.rmtree(tree)
     return made
+
+
+def test_the_same_source_gives_the_same_package(debian, package, tmp_path):
+    """Whoever has the source can check what was signed."""
+    assert filecmp.cmp(built(debian, tmp_path), package, shallow=False)
 
 
 def test_it_installs_and_starts(root, package):
