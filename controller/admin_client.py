@@ -1,5 +1,5 @@
-"""The other ends of two of the controller's sockets: asking for `Status`, reporting a self-test, commissioning; and
-watching `PublicState`."""
+"""The other ends of two of the controller's sockets: asking for `Status` or why a grant opens, reporting a
+self-test, commissioning; and watching `PublicState`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import msgspec
 from controller.formats.limits import LIMITS
 from controller.formats.messages import (
     AskCommissioning,
+    AskExplain,
     AskStatus,
     Commissioning,
+    Explained,
     Findings,
     LineBuffer,
     PublicState,
@@ -60,6 +62,10 @@ class Admin:
     def commission(self, do: Literal["begin", "press", "abandon", "look"], symbol: str | None = None) -> Commissioning:
         """Bring it into service, one word at a time."""
         return self._ask(AskCommissioning(do=do, symbol=symbol), Commissioning)
+
+    def explain(self, grant: str) -> Explained:
+        """What a grant's credentials would be answered just now."""
+        return self._ask(AskExplain(grant=grant), Explained)
 
     def _ask(self, question: msgspec.Struct, answer: type[A]) -> A:
         self._connection.sendall(encode_line(question))

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from controller.formats import jwe
 from controller.formats.code_list import TYP as LIST_TYP
+from controller.formats.code_list import Id
 from controller.formats.encoding import parse_object
 from controller.formats.errors import Refused
 from controller.formats.jwk import load_public
@@ -24,6 +26,7 @@ app = typer.Typer(
 )
 
 NOT_ACCEPTABLE = 3
+SOCKETS = Path("/run/zaalsleutel")  # where an installed unit has them
 ConfigFile = Annotated[Path, typer.Option("--config", help="The unit's TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines: one JSON value a line.")]
 
@@ -146,7 +149,8 @@ def commission(
 
 @app.command()
 def explain(
-    code_list: Annotated[Path, typer.Option("--list", help="A signed code list.")],
+    context: typer.Context,
+    code_list: Annotated[Path | None, typer.Option("--list", help="A signed code list.")] = None,
     key: Annotated[Path | None, typer.Option("--key", help="The list key as JWK, private or public.")] = None,
     trust: Annotated[Path | None, typer.Option("--trust", help="Or the signed trust document that names it.")] = None,
     decrypt_with: Annotated[
@@ -158,13 +162,29 @@ def explain(
     batch: Annotated[
         Path | None, typer.Option("--batch", help='Cases, one JSON object a line: {"at", "pin" or "qr"}.')
     ] = None,
+    grant: Annotated[
+        str | None, typer.Option("--grant", help="Or ask the running unit, without effect, about this grant just now.")
+    ] = None,
+    sockets: Annotated[
+        Path | None, typer.Option("--sockets", help=f"With --grant: the unit's [door] sockets, else {SOCKETS}.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What this list decides about a PIN or QR at an instant, and why.
+    """What this list decides about a PIN or QR at an instant, and why; or the running unit about a grant.
 
     Exit 0 for granted and refused alike; 3 when the list is not acceptable; 2 for a question that is none."""
     from controller.explain import Case, Explainer, parse_case, utc_seconds
 
+    files = (code_list, key, trust, decrypt_with, at, pin, qr, batch)
+    if grant is not None:
+        if any(each is not None for each in files):
+            raise _refuse(Refused("bad_case", "", "give --grant with --sockets and --json only"), as_json, 2)
+        _explain_live(grant, sockets or SOCKETS, as_json)
+        return
+    if code_list is None:
+        context.fail("Missing option '--list'.")
+    if sockets is not None:
+        raise _refuse(Refused("bad_case", "", "give --sockets with --grant"), as_json, 2)
     single = pin is not None or qr is not None
     if (pin is not None and qr is not None) or single == (batch is not None) or single != (at is not None):
         raise _refuse(Refused("bad_case", "", "give --at with --pin or --qr, or --batch alone"), as_json, 2)
@@ -195,6 +215,32 @@ def explain(
     progress = Console(stderr=True)
     for case in track(cases, "explaining", console=progress, disable=not progress.is_terminal, transient=True):
         _print_answer(explainer.explain(case), as_json)
+
+
+def _explain_live(grant: str, sockets: Path, as_json: bool) -> None:
+    from controller.admin_client import Admin
+    from controller.explain import answer
+
+    # Looked at here, so that a slip of the pen is no refused message in the door's records.
+    try:
+        msgspec.convert(grant, Id)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        raise _refuse(Refused("bad_case", "--grant", "no grant id"), as_json, 2) from None
+    try:
+        with Admin(sockets) as unit:
+            explained = unit.explain(grant)
+    except Refused as refused:
+        raise _refuse(refused, as_json, 2) from None
+    except OSError as error:
+        why = f"the unit does not answer: {error.strerror or error}"
+        raise _refuse(Refused("no_answer", str(sockets / "admin.sock"), why), as_json, 2) from None
+    for each in explained.verdicts:
+        told = answer(each.reason, explained.grant, each.opens_at)
+        if as_json:
+            print(json.dumps({**told, "credential": each.credential}))
+        else:
+            print(f"{each.credential or '-'}: ", end="")
+            _print_answer(told, as_json)
 
 
 def _decrypted(sealed: bytes, key: Path | None) -> bytes:

@@ -158,13 +158,43 @@ def decide(
     found = installed.find(shown, moment.now_s)
     if found is None:
         return Verdict(Reason.UNKNOWN_CODE, via=via)
+    return _verdict(installed.list, found, moment, posture, uses or {})
+
+
+def decide_grant(
+    installed: Installed | None,
+    grant_id: str,
+    moment: Moment,
+    posture: PostureState,
+    uses: Mapping[str, int],
+    tries: int,
+) -> tuple[Verdict, ...]:
+    """What a listed grant's own credentials would be answered, one verdict for each kind it has; without a kind to
+    answer for, one verdict that says why. `tries` are the PIN tries left at this door."""
+    if installed is None:
+        return (Verdict(Reason.LIST_MISSING),)
+    grant = installed.grants.get(grant_id)
+    if grant is None:
+        return (Verdict(Reason.UNKNOWN_CODE),)
+    verdicts = []
+    if grant.pins:
+        screened = screen_pin(installed, installed.list.policy.pin_digits, tries)
+        pin = _Found(grant, grant.pins[0].credential, "pin")
+        verdicts.append(
+            Verdict(screened, grant.id, via="pin") if screened else _verdict(installed.list, pin, moment, posture, uses)
+        )
+    if grant.qrs:
+        qr = _Found(grant, grant.qrs[0].credential, "qr")
+        verdicts.append(_verdict(installed.list, qr, moment, posture, uses))
+    return tuple(verdicts) or (Verdict(Reason.UNKNOWN_CODE, grant.id),)
+
+
+def _verdict(
+    code_list: CodeList, found: _Found, moment: Moment, posture: PostureState, uses: Mapping[str, int]
+) -> Verdict:
     grant = found.grant
-    reason = _judge(installed.list, grant, moment, posture, (uses or {}).get(grant.id, 0))
-    told = (
-        reason is Reason.GRANTED
-        or found.via != "pin"
-        or _near(grant.windows, moment, installed.list.policy.early_hint_s)
-    )
+    reason = _judge(code_list, grant, moment, posture, uses.get(grant.id, 0))
+    told = reason is Reason.GRANTED or found.via != "pin" or _near(grant.windows, moment, code_list.policy.early_hint_s)
     return Verdict(
         reason=reason,
         grant=grant.id,

@@ -22,6 +22,7 @@ from controller.formats.errors import Refused
 from controller.formats.jwk import VerifyKey, load_public
 from controller.formats.limits import LIMITS
 from controller.formats.pin import derive, is_pin
+from controller.formats.reasons import Reason
 from controller.formats.trust import Trust
 from controller.posture import Posture
 
@@ -65,14 +66,7 @@ class Explainer:
     def explain(self, case: Case) -> dict[str, Any]:
         """`{"verdict", "reason", "grant", "opens_at"?}`."""
         verdict = self._decide(case)
-        answer: dict[str, Any] = {
-            "verdict": "granted" if verdict.granted else "refused",
-            "reason": verdict.reason.value,
-            "grant": verdict.grant,
-        }
-        if verdict.opens_at is not None and verdict.opens_at < YEAR_10000_S:
-            answer["opens_at"] = utc_text(verdict.opens_at)
-        return answer
+        return answer(verdict.reason, verdict.grant, verdict.opens_at)
 
     def _decide(self, case: Case) -> Verdict:
         code_list = self._installed.list
@@ -98,6 +92,18 @@ class Explainer:
         if pin not in self._verifiers:
             self._verifiers[pin] = derive(pin, self._installed.list.pin_kdf)
         return self._verifiers[pin]
+
+
+def answer(reason: Reason, grant: str | None, opens_at_s: int | None) -> dict[str, Any]:
+    """`{"verdict", "reason", "grant", "opens_at"?}`."""
+    told: dict[str, Any] = {
+        "verdict": "granted" if reason is Reason.GRANTED else "refused",
+        "reason": reason.value,
+        "grant": grant,
+    }
+    if opens_at_s is not None and opens_at_s < YEAR_10000_S:
+        told["opens_at"] = utc_text(opens_at_s)
+    return told
 
 
 def utc_text(seconds: int) -> str:

@@ -52,6 +52,7 @@ from controller.formats.errors import Refused
 from controller.formats.event import Receipt
 from controller.formats.messages import (
     AskCommissioning,
+    AskExplain,
     AskStatus,
     CameraAlive,
     CameraRead,
@@ -249,6 +250,8 @@ class Performer:
                 if isinstance(message, Findings):
                     self._unit.examined(message.checks, self.now().utc_s)
                 reply(views.status(self._unit, self.door, self.now(), self._upkeep.linked))
+            case AskExplain():
+                reply(views.explained(self.door, message.grant, self.now()))
             case AskCommissioning():
                 if message.do != "look":
                     self.feed(CommissionAsked(message.do, message.symbol))

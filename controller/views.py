@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from controller.commission import shortcomings
+from controller.decide import decide_grant
 from controller.door import Door
 from controller.door_events import Guidance, Now
 from controller.formats.code_list import Screen
-from controller.formats.messages import Commissioning, Guide, PublicState, Status
+from controller.formats.messages import Commissioning, Explained, Explanation, Guide, PublicState, Status
 from controller.formats.state import StateReport
 from controller.unit import Unit
 
@@ -60,6 +61,19 @@ def status(unit: Unit, door: Door, now: Now, linked: bool) -> Status:
         released=unit.ports.lock.released,
         leaf_open=door.leaf.open,
         in_service=door.memory.in_service,
+    )
+
+
+def explained(door: Door, grant: str, now: Now) -> Explained:
+    """For staff: why a grant opens this door, or does not."""
+    verdicts = decide_grant(
+        door.installed, grant, now.moment(), door.posture(now).state, door.memory.uses, door.tries_left(now)
+    )
+    return Explained(
+        grant=verdicts[0].grant,
+        verdicts=tuple(
+            Explanation(credential=each.via, reason=each.reason, opens_at=each.opens_at) for each in verdicts
+        ),
     )
 
 

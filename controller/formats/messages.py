@@ -10,6 +10,7 @@ the controller verifies itself, the display can look.
     display.sock -> DisplayAlive                <- PublicState
     admin.sock     -> AskStatus                 <- Status
                    -> AskCommissioning          <- Commissioning
+                   -> AskExplain                <- Explained
                    -> Findings                  <- Status
 """
 
@@ -21,7 +22,7 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 import msgspec
 from msgspec import Meta
 
-from controller.formats.code_list import DoorId, Language, Seconds
+from controller.formats.code_list import DoorId, Id, Language, Seconds
 from controller.formats.encoding import canonical, decode, whole
 from controller.formats.enrolment import Broker, Certificate, HubPlace
 from controller.formats.enrolment_messages import (
@@ -35,7 +36,8 @@ from controller.formats.enrolment_messages import (
     SendRenewal,
 )
 from controller.formats.errors import Refused
-from controller.formats.event import ClockState, Sequence
+from controller.formats.event import ClockState, CredentialKind, Sequence
+from controller.formats.reasons import Reason
 from controller.formats.state import Checks, UpdateState
 
 M = TypeVar("M")
@@ -208,6 +210,29 @@ class Commissioning(_Message, frozen=True, tag="commissioning"):
     short: tuple[str, ...]
 
 
+class AskExplain(_Message, frozen=True, tag="explain"):
+    """Asks what a grant's own credentials would be answered just now. Nothing comes of it: no record, no try, no
+    answer at the door."""
+
+    grant: Id
+
+
+class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The verdict on one kind of credential. `opens_at` is there where somebody at the door might be told."""
+
+    credential: CredentialKind | None
+    reason: Reason
+    opens_at: Seconds | None
+
+
+class Explained(_Message, frozen=True, tag="explained"):
+    """One verdict for each kind of credential the grant has; `credential` is null in the one that stands alone because
+    it has none. `grant` is null when no list in force names it."""
+
+    grant: Id | None
+    verdicts: tuple[Explanation, ...]
+
+
 class Findings(_Message, frozen=True, tag="findings"):
     """What the doctor found, check by check; the unit's next state report tells the hub."""
 
@@ -217,7 +242,7 @@ class Findings(_Message, frozen=True, tag="findings"):
 FromCamera = CameraRead | CameraAlive
 FromAgent = Deliver | Link | UpdateIs | FoundTrust | EnrolmentAnswer | EnrolmentFailed | AskRenewal
 FromDisplay = DisplayAlive
-FromAdmin = AskStatus | AskCommissioning | Findings
+FromAdmin = AskStatus | AskCommissioning | AskExplain | Findings
 ToAgent = Hello | SendBatch | SendState | SendAnswer | FetchTrust | SendEnrolment | SendRenewal
 
 

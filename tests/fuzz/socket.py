@@ -29,6 +29,7 @@ LINES_OF_ALL = (
     b'{"body":"{}","kind":"command","type":"deliver"}\n',
     b'{"pages":1,"type":"alive"}\n',
     b'{"type":"status"}\n',
+    b'{"grant":"g1","type":"explain"}\n',
     b'{"type":"open"}\n',
     b'{"type":"release","seconds":5}\n',
 )
