@@ -1,4 +1,7 @@
-"""What holds for every test: the order they run in and how hypothesis searches."""
+"""What holds for every test: the order they run in, how hypothesis searches, what none leaves behind."""
+
+import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -8,6 +11,15 @@ hypothesis.settings.register_profile("zaalsleutel", deadline=None, print_blob=Tr
 hypothesis.settings.load_profile("zaalsleutel")
 
 NAME_CHARS = 100
+
+
+@pytest.fixture(autouse=True)
+def files_as_before() -> Iterator[None]:
+    """A service started within a test closes its files to others; the tests after it are not that service."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
