@@ -96,7 +96,14 @@ HUB_ROOM_FOR: dict[str, tuple[str, ...]] = {
         "sync.hub.server",
     ),
     "sync.hub.adapters.*": ("sync.hub.adapters.*", "sync.hub.cli", "sync.hub.server"),
-    "sync.hub.audit.*": ("sync.hub.audit.*", "sync.hub.chores", "sync.hub.store.tables"),
+    "sync.hub.audit.*": (
+        "sync.hub.api.bodies_records",  # clients ask for evidence and facts by HTTP as staff do by command
+        "sync.hub.api.routes_records",
+        "sync.hub.audit.*",
+        "sync.hub.chores",
+        "sync.hub.server",
+        "sync.hub.store.tables",
+    ),
 }
 HUB_STORE = "sync.hub.store.*"
 HUB_STORE_ASKS_ALL = {"sync.hub.store.cli", "sync.hub.store.tables"}

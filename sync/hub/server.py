@@ -15,10 +15,12 @@ from sync.hub.adapters.settings import read_adapters
 from sync.hub.adapters.switchboard import Switchboard
 from sync.hub.api.app import RouteMaker, create_app
 from sync.hub.api.routes_enrolment import enrolment_routes
+from sync.hub.api.routes_records import record_routes
 from sync.hub.api.tls_server import uvicorn_options
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import read_house_rules
 from sync.hub.artefacts.routes import artefact_routes
+from sync.hub.audit.client_records import ClientRecords
 from sync.hub.chores import Chores
 from sync.hub.cli_app import Hub, open_hub
 from sync.hub.doors.enrol_cli import desk_of
@@ -97,11 +99,12 @@ def _keys_after(hub: Hub) -> LinkKeys:
 
 
 def _more(hub: Hub, folder: Path, enrol_desk: EnrolDesk) -> list[RouteMaker]:
-    """The routes that are not the hub's core: artefacts and adapters."""
+    """The routes that are not the hub's core: enrolment, records, artefacts, adapters."""
     rules = read_house_rules(folder)
     board = Switchboard(hub.service, hub.sessions, read_adapters(folder))
     return [
         partial(enrolment_routes, hub.service, enrol_desk),
+        partial(record_routes, ClientRecords(hub.service, hub.sessions)),
         partial(artefact_routes, Desk(hub.sessions, hub.keyring, rules)),
         partial(adapter_routes, board, hub.sessions, rules.name),
     ]

@@ -2,6 +2,7 @@
 
 PUT, GET /v1/reservations/{ref} · POST …/reveal, …/rotate, …/credentials, …/handovers
 DELETE …/credentials/{id} · POST /v1/swaps
+GET /v1/reservations/{ref}/usage, …/subject · GET /v1/figures?month= · POST /v1/exports
 GET /v1/rooms/{id}/status, …/reservations, …/policies · GET /v1/doors/{id}/readiness · GET /v1/exceptions
 PUT, GET, DELETE /v1/closures/{ref}
 GET /v1/events?after=&limit=&types= · POST, GET, DELETE /v1/subscriptions

@@ -23,6 +23,8 @@ Target = tuple[str, str, dict[str, str]]
 def _of_a_reservation(ref: dict[str, str]) -> tuple[Target, ...]:
     return (
         ("get", RESERVATION, ref),
+        ("get", f"{RESERVATION}/usage", ref),
+        ("get", f"{RESERVATION}/subject", ref),
         ("post", f"{RESERVATION}/reveal", ref),
         ("post", f"{RESERVATION}/rotate", ref),
         ("post", f"{RESERVATION}/credentials", ref),

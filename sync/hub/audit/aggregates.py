@@ -1,7 +1,8 @@
 """Figures per room and month that name nobody (R000-13): use, no-show, refusals by reason, and how long a record takes
 from the door to the hub. Kept longer than the log.
 
-    keep(session, ["2026-07"], log_store)         # work it out from visits and records, while they are still there
+    counted(session, ["2026-07"], log_store)      # work it out from visits and records, while they are still there
+    keep(session, ["2026-07"], log_store)         # … and store it
     figures(session, months=["2026-07"])          # what may be shown: counts under 5 are None
 
 A small number can be somebody. So a count under 5, zero included, is not shown, and neither is a total from which one
@@ -32,6 +33,9 @@ TRUSTED = frozenset({"synced", "holdover"})
 PERCENTILES = (50, 95)
 DAY_S = 86_400
 
+Counts = Counter[tuple[str, str, str]]
+"""By room, month and name of the figure."""
+
 
 class Aggregate(Base):
     """`month` is `YYYY-MM` in the room's zone; `name` a figure: `used`, `no_show`, `refused.<reason>`, `records`,
@@ -55,13 +59,24 @@ class Figure:
 
 
 def keep(session: Session, months: Collection[str], log_store: LogStore) -> None:
-    """Work these months out anew from the visits and the records that fall in them."""
+    """Store what these months come to now, in place of what was stored of them before."""
     if not months:
         return
-    rooms = {room.id: room for room in session.scalars(select(Room))}
+    counts = counted(session, months, log_store)
+    session.execute(delete(Aggregate).where(Aggregate.month.in_(months)))
+    session.add_all(Aggregate(room=room, month=month, name=name, count=n) for (room, month, name), n in counts.items())
+    session.flush()
+
+
+def counted(
+    session: Session, months: Collection[str], log_store: LogStore, only: Collection[str] | None = None
+) -> Counts:
+    """These months from the visits and the records that fall in them, of the rooms in `only` (None: of all)."""
+    rooms = {room.id: room for room in session.scalars(select(Room)) if only is None or room.id in only}
     zones = {room.id: ZoneInfo(room.time_zone) for room in rooms.values()}
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for visit in session.scalars(select(Visit).where(Visit.revision > 0)):
+    counts: Counts = Counter()
+    begin, end = span(min(months))[0], span(max(months))[1]
+    for visit in session.scalars(select(Visit).where(Visit.revision > 0, Visit.start >= begin, Visit.start < end)):
         if visit.room in rooms and (month := month_of(visit.start, zones[visit.room])) in months:
             counts[visit.room, month, USED if visit.first_in is not None else NO_SHOW] += 1
     behind = _rooms_of_doors(session, rooms.values())
@@ -81,9 +96,7 @@ def keep(session: Session, months: Collection[str], log_store: LogStore) -> None
         counts[room, month, RECORDS] = seconds.total()
         for percent in PERCENTILES:
             counts[room, month, f"{LATENCY}p{percent}"] = _percentile(seconds, percent)
-    session.execute(delete(Aggregate).where(Aggregate.month.in_(months)))
-    session.add_all(Aggregate(room=room, month=month, name=name, count=n) for (room, month, name), n in counts.items())
-    session.flush()
+    return counts
 
 
 def span(month: str) -> tuple[int, int]:
@@ -98,9 +111,14 @@ def figures(session: Session, months: Collection[str], rooms: Collection[str] | 
     query = select(Aggregate).where(Aggregate.month.in_(months))
     if rooms is not None:
         query = query.where(Aggregate.room.in_(rooms))
+    return shown(Counter({(row.room, row.month, row.name): row.count for row in session.scalars(query)}))
+
+
+def shown(counts: Counts) -> list[Figure]:
+    """What may be shown of these counts."""
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for row in session.scalars(query.order_by(Aggregate.room, Aggregate.month, Aggregate.name)):
-        found.setdefault((row.room, row.month), {USED: 0, NO_SHOW: 0})[row.name] = row.count
+    for (room, month, name), count in sorted(counts.items()):
+        found.setdefault((room, month), {USED: 0, NO_SHOW: 0})[name] = count
     return [
         Figure(room, month, name, count)
         for (room, month), counts in found.items()

@@ -26,12 +26,14 @@ FOREVER_MS = (1 << 53) - 1
 @dataclass(frozen=True)
 class Selection:
     """Whose names an export may hold: records of `from_ms <= at < until_ms` (UTC milliseconds by the door's clock), of
-    these `grants` (None: of all). `named` False: nobody's."""
+    these `grants` (None: of all). `named` False: nobody's; `known`: of those grants only (None: of all), for whoever
+    may not know of everybody who came by this door."""
 
     from_ms: int = 0
     until_ms: int = FOREVER_MS
     grants: frozenset[str] | None = None
     named: bool = True
+    known: frozenset[str] | None = None
 
     @property
     def whole_log(self) -> bool:
@@ -46,7 +48,9 @@ class Selection:
 
     def shows(self, record: StoredRecord) -> bool:
         """Whether the file says who it was."""
-        return self.named and record.opening is not None and self.wants(record)
+        if not self.named or record.opening is None:
+            return False
+        return (self.known is None or record.opening.grant in self.known) and self.wants(record)
 
 
 WHOLE_LOG = Selection()

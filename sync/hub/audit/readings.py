@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from sqlalchemy import BigInteger, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.encoding import canonical
@@ -63,6 +64,13 @@ class Readings:
 
     def note(self, made: Reading) -> str:
         """Write one down, and return its hash."""
+        while True:
+            try:
+                return self._note(made)
+            except IntegrityError:  # somebody else's has this number now
+                continue
+
+    def _note(self, made: Reading) -> str:
         with self._sessions.begin() as session:
             newest = _newest(session)
             number, before = (newest.id, newest.hash) if newest else (0, GENESIS)

@@ -91,6 +91,15 @@ class Retention:
         with self._sessions.begin() as session:
             aggregates.keep(session, whole, self._store)
 
+    def figures(self, month: str, rooms: Collection[str], now: int) -> list[aggregates.Figure]:
+        """What may be shown of a month of these rooms, storing nothing: worked out anew or, once something of the month
+        is forgotten, as it was kept."""
+        whole = aggregates.span(month)[0] >= months_before(now, self.months)
+        with reading(self._sessions).begin() as session:
+            if whole:
+                return aggregates.shown(aggregates.counted(session, [month], self._store, rooms))
+            return aggregates.figures(session, [month], rooms)
+
     def hold(self, reservation: str, reason: str, by: str, now: int) -> None:
         """Keep everything of a reservation (`client/ref`). Raises Refused `not_found`."""
         with self._sessions.begin() as session:

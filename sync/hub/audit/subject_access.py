@@ -32,6 +32,9 @@ def subject_access(
         query = select(Reservation).where(Reservation.grant_id.in_(grants))
         found = [_reservation(session, each, months) for each in session.scalars(query.order_by(Reservation.ref))]
     about = reservation if reservation is not None else f"holder {holder}"
+    # Part by part: the number of one reservation may begin that of another.
+    names = {about, f"reservation {about}"}
+    read = [each for each in Readings(sessions).all() if names.intersection(each.subject.split(", "))]
     facts = Visits(sessions).of_grants(grants)
     visits = [{**asdict(each), "forgotten_at": instant(forget_after(each.until, months))} for each in facts]
     return {
@@ -39,7 +42,7 @@ def subject_access(
         "reservations": found,
         "visits": visits,
         "records": _records(sessions, grants, months),
-        "read_by": [asdict(each) for each in Readings(sessions).all() if found and about in each.subject],
+        "read_by": [asdict(each) for each in read] if found else [],
     }
 
 

@@ -43,7 +43,7 @@ from sync.hub.booking.occurrences import Weekday
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 RoomId = Annotated[str, Meta(pattern=r"^[!-~]{1,200}$")]
 Minutes = Annotated[int, Meta(ge=0, le=120)]
-Scope = Literal["reservations", "rooms", "facility", "records"]
+Scope = Literal["reservations", "rooms", "facility", "records", "stats"]
 Hours = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 T = TypeVar("T")
 
@@ -76,9 +76,10 @@ class ServicePlan(_Strict, frozen=True):
 
 class ClientPlan(_Strict, frozen=True):
     """A program that calls the API. Scopes: `reservations` makes and reads its own, `rooms` reads status and readiness,
-    `facility` sets closures and reads what needs a person, `records` reads who came and went. With `owner` it is an
-    external owner's: it sees that owner's rooms only and lets in staff, never renters (R000-08). With `handovers` it
-    tells how each code reached its holder; one it has told nothing of a day before is an exception (R004-10)."""
+    `facility` sets closures and reads what needs a person, `records` reads who came and went, `stats` figures that name
+    nobody. With `owner` it is an external owner's: it sees that owner's rooms only and lets in staff, never renters
+    (R000-08). With `handovers` it tells how each code reached its holder; one it has told nothing of a day before is an
+    exception (R004-10)."""
 
     service: Name
     owner: Name | None = None

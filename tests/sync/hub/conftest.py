@@ -122,6 +122,7 @@ BOTH = {
     "test_calendar",
     "test_happenings",
     "test_several_hubs",
+    "test_routes_records",
     "test_list_builder",
     # Of these modules the tests that ask the database most; each database costs half a second.
     "test_report::test_what_is_asked_is_what_is_told",

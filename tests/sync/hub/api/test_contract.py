@@ -30,9 +30,11 @@ from sync.hub.adapters.settings import Adapters
 from sync.hub.adapters.switchboard import Switchboard
 from sync.hub.api.app import create_app
 from sync.hub.api.routes_enrolment import enrolment_routes
+from sync.hub.api.routes_records import record_routes
 from sync.hub.artefacts.desk import Desk
 from sync.hub.artefacts.house_rules import HouseRules
 from sync.hub.artefacts.routes import artefact_routes
+from sync.hub.audit.client_records import ClientRecords
 from sync.hub.doors.enrol_desk import EnrolDesk, Place
 from sync.hub.keys.link_keys import LinkKeys
 from sync.hub.keys.trust_shelf import TRUST, TrustShelf
@@ -42,7 +44,7 @@ from tests.sync.hub.conftest import NOW, ROOM_A, TOWN
 
 EXAMPLES = int(os.environ.get("ZS_CONTRACT_EXAMPLES", "4"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-ALL = '["reservations", "records", "rooms", "facility"]'
+ALL = '["reservations", "records", "rooms", "facility", "stats"]'
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, report_multiple_bugs=True,
     suppress_health_check=list(hypothesis.HealthCheck),
@@ -58,6 +60,7 @@ def app(service, sessions, keyring, tmp_path):
     rules = HouseRules()
     more = [
         partial(enrolment_routes, service, EnrolDesk(sessions, keyring, place)),
+        partial(record_routes, ClientRecords(service, sessions)),
         partial(artefact_routes, Desk(sessions, keyring, rules)),
         partial(adapter_routes, Switchboard(service, sessions, Adapters()), sessions, rules.name),
     ]
@@ -113,7 +116,7 @@ def test_every_answer_is_in_the_contract(schema, headers):
 
         answers()
         tried += 1
-    assert tried >= 28
+    assert tried >= 32
 
 
 def test_what_one_answer_leads_to_is_in_the_contract_too(schema, headers):
@@ -167,6 +170,6 @@ def test_the_document_has_examples_and_errors_for_every_operation(app):
                 for media in answer.get("content", {}).values():
                     if status >= "400" and path.startswith("/v1/"):
                         assert media.get("examples"), f"{where} {status}"
-    assert len(document["paths"]["/v1/reservations/{ref}"]["put"]["responses"]["201"]["links"]) == 7
+    assert len(document["paths"]["/v1/reservations/{ref}"]["put"]["responses"]["201"]["links"]) == 9
     examples = [name for name, schema in document["components"]["schemas"].items() if "examples" in schema]
     assert {"ReservationBody", "ClosureBody", "CredentialBody", "SubscriptionBody"} <= set(examples)
