@@ -1,6 +1,7 @@
 """`./run bench [--json F] [--only NAME]`: every figure that is claimed, beside its floor and its budget.
 
-Exit status 1 when a budget was missed. Measure on a machine that does nothing else; all of it takes about six minutes.
+Exit status 1 when a budget was missed. Measure on a machine that does nothing else; plan half an hour:
+a door turns its loop once a second when nothing is left to do, and each entry waits for that.
 """
 
 from __future__ import annotations
