@@ -52,6 +52,7 @@ from controller.formats import qr_pass
 from controller.formats.code_list import Policy
 from controller.formats.command import Command
 from controller.formats.errors import Refused
+from controller.formats.event import ClockState
 from controller.formats.reasons import Reason
 from controller.holding import Holding
 from controller.journal import Journal
@@ -94,6 +95,7 @@ class Door:
             self._journal, self._answer, self.leaf, self._tries, self._holding, contact=setup.contact
         )
         self.commissioning = Commissioning(setup.wired(), self._journal, self._answer)
+        self._deadline: tuple[tuple[int, ClockState], int | None] | None = None  # by the clock's lead and state
 
     # ---- what others may look at
 
@@ -147,7 +149,15 @@ class Door:
         return self.posture(now).state == "lockdown"
 
     def deadline_ms(self, now: Now) -> int | None:
-        """The monotonic instant at which `Tick` has something to do, None when only an event can."""
+        """The monotonic instant at which `Tick` has something to do, None when only an event can.
+
+        It stands until an event or the clock moves it, and is asked for several times a turn: so it is remembered."""
+        clock = (now.utc_ms - now.mono_ms, now.clock)
+        if self._deadline is None or self._deadline[0] != clock:
+            self._deadline = clock, self._next_deadline_ms(now)
+        return self._deadline[1]
+
+    def _next_deadline_ms(self, now: Now) -> int | None:
         posture, faults = self.memory.posture, self.faults
         if self._changed_faults(now) or posture.over(now.utc_s, now.trusted):
             return now.mono_ms
@@ -171,6 +181,7 @@ class Door:
 
     def start(self, boot: Iterable[Draft], now: Now) -> list[Effect]:
         """The effects of coming up: the boot record, an unconfirmed pulse closed, the posture taken up again."""
+        self._deadline = None
         records = list(boot)
         if self.memory.pulse_at_ms is not None:
             records.append(drafts.unconfirmed(self.memory.pulse_at_ms))
@@ -187,6 +198,7 @@ class Door:
 
     def step(self, event: Event, now: Now) -> list[Effect]:
         """Everything that must be done because of `event`, in order; first what time alone made due."""
+        self._deadline = None
         effects = self._time_passed(now)
         match event:
             case KeyPressed():

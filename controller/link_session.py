@@ -7,6 +7,7 @@ and nowhere else.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -109,12 +110,14 @@ class LinkSession:
             return None
         return receipt.issued * 1000
 
-    def state(self, report: StateReport, now_ms: int) -> SendState | None:
+    def state(self, report_now: Callable[[], StateReport], now_ms: int) -> SendState | None:
         """The state message to send now: at once when something changed, else once a minute."""
-        if self._last_report is not None:
-            waited_ms = now_ms - self._reported_ms
-            if waited_ms < STATE_EVERY_MS or (waited_ms < HEARTBEAT_MS and self._unchanged(report)):
-                return None
+        waited_ms = now_ms - self._reported_ms
+        if self._last_report is not None and waited_ms < STATE_EVERY_MS:
+            return None
+        report = report_now()
+        if waited_ms < HEARTBEAT_MS and self._unchanged(report):
+            return None
         self._last_report, self._reported_ms = report, now_ms
         return SendState(body=seal(canonical(report), STATE_TYP, self._signer).decode("ascii"))
 

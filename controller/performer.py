@@ -361,7 +361,7 @@ class Performer:
     def _tell_agent(self, now: Now) -> None:
         if not self._anybody("sync"):
             return
-        state = self._unit.session.state(views.report(self._unit, self.door, now), now.mono_ms)
+        state = self._unit.session.state(partial(views.report, self._unit, self.door, now), now.mono_ms)
         if state is not None:
             self._tell("sync", state)
         try:

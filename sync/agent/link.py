@@ -55,6 +55,9 @@ RESEND_JITTER_S = 10.0
 # The hub repeats what a door does not seem to have taken: its disk was full, say. What comes sooner after the last time
 # is the broker's own repeating, which must not become work for the controller.
 REPEATED_S = 50.0
+# What JSON makes of a character at most (`\u0000`), and more than a line has around what it delivers.
+LONGEST_ESCAPE = 6
+LINE_AROUND = 100
 
 Kind = Literal["trust", "list", "receipt", "ask", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -337,4 +340,6 @@ def _deliverable(kind: Kind, payload: bytes) -> Deliver | None:
         deliver = Deliver(kind=kind, body=payload.decode("utf-8"))
     except UnicodeDecodeError:
         return None
+    if len(payload) * LONGEST_ESCAPE + LINE_AROUND <= LIMITS.sync_line_bytes:
+        return deliver  # whatever it is made of: no need to write out a long list for its length
     return deliver if len(encode_line(deliver)) <= LIMITS.sync_line_bytes else None

@@ -356,6 +356,18 @@ EVENTS = st.one_of(
 )
 
 
+def test_the_next_deadline_moves_with_the_clock():
+    bench = Bench()
+    stale_ms = bench.door.deadline_ms(bench.now())
+    assert stale_ms == bench.now().mono_ms + 2 * DAY * 1000
+    bench.start_s += HOUR
+    assert bench.door.deadline_ms(bench.now()) == stale_ms - HOUR * 1000
+    bench.clock = "floor"
+    assert bench.door.deadline_ms(bench.now()) is None
+    bench.clock, bench.start_s = "holdover", NOON + 2 * DAY
+    assert bench.door.deadline_ms(bench.now()) == bench.now().mono_ms
+
+
 def check(bench: Bench) -> None:
     door, effects = bench.door, bench.effects
     for before, effect in zip([None, *effects], effects, strict=False):
