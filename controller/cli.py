@@ -16,7 +16,7 @@ from controller.formats import jwe
 from controller.formats.code_list import TYP as LIST_TYP
 from controller.formats.code_list import Id
 from controller.formats.encoding import parse_object
-from controller.formats.errors import Refused
+from controller.formats.errors import Refused, unusable
 from controller.formats.jwk import load_public
 from controller.formats.limits import LIMITS
 from controller.formats.trust_step import open_first
@@ -172,7 +172,8 @@ def explain(
 ) -> None:
     """What this list decides about a PIN or QR at an instant, and why; or the running unit about a grant.
 
-    Exit 0 for granted and refused alike; 3 when the list is not acceptable; 2 for a question that is none."""
+    Exit 0 for granted and refused alike; 3 when the list or the trust document is not acceptable; 2 for a question that
+    is none, a file that cannot be read or a key that is none."""
     from controller.explain import Case, Explainer, parse_case, utc_seconds
 
     files = (code_list, key, trust, decrypt_with, at, pin, qr, batch)
@@ -191,16 +192,24 @@ def explain(
     if (key is None) == (trust is None):
         raise _refuse(Refused("bad_case", "", "give --key or --trust"), as_json, 2)
     try:
-        envelope = _decrypted(_read(code_list), decrypt_with)
-        if trust is not None:
-            explainer = Explainer.trusting(envelope, open_first(_read(trust)).trust)
-        elif key is not None:
-            verify_key = load_public(parse_object(_read(key), str(key)), str(key))
+        envelope = _read(code_list)
+        reader = None if decrypt_with is None else jwe.read_private(_read(decrypt_with), str(decrypt_with))
+        verify_key = None if key is None else load_public(parse_object(_read(key), str(key)), str(key))
+        signed_trust = None if trust is None else _read(trust)
+    except Refused as refused:
+        raise _refuse(refused, as_json, 2) from None
+    except OSError as error:
+        raise _refuse(unusable(error), as_json, 2) from None
+    try:
+        if reader is not None:
+            text = envelope.decode("ascii", "replace")
+            envelope = jwe.decrypt(text, LIST_TYP, reader, max_bytes=LIMITS.envelope_bytes)
+        if signed_trust is not None:
+            explainer = Explainer.trusting(envelope, open_first(signed_trust).trust)
+        elif verify_key is not None:
             explainer = Explainer(envelope, {verify_key.thumbprint: verify_key})
     except Refused as refused:
         raise _refuse(refused, as_json, NOT_ACCEPTABLE) from None
-    except OSError as error:
-        raise _refuse(_unreadable(error), as_json, 2) from None
     try:
         if batch is None:
             case = Case(utc_seconds(at, "--at"), pin, qr)
@@ -211,7 +220,7 @@ def explain(
     except Refused as refused:
         raise _refuse(refused, as_json, 2) from None
     except OSError as error:
-        raise _refuse(_unreadable(error), as_json, 2) from None
+        raise _refuse(unusable(error), as_json, 2) from None
     progress = Console(stderr=True)
     for case in track(cases, "explaining", console=progress, disable=not progress.is_terminal, transient=True):
         _print_answer(explainer.explain(case), as_json)
@@ -243,14 +252,6 @@ def _explain_live(grant: str, sockets: Path, as_json: bool) -> None:
             _print_answer(told, as_json)
 
 
-def _decrypted(sealed: bytes, key: Path | None) -> bytes:
-    """The signed list in a file that may be encrypted. Raises Refused."""
-    if key is None:
-        return sealed
-    reader = jwe.read_private(_read(key), str(key))
-    return jwe.decrypt(sealed.decode("ascii", "replace"), LIST_TYP, reader, max_bytes=LIMITS.envelope_bytes)
-
-
 def _print_answer(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer))
@@ -264,10 +265,6 @@ def _refuse(refused: Refused, as_json: bool, code: int) -> typer.Exit:
     if as_json:
         print(json.dumps({"refused": refused.code, "where": refused.where, "text": refused.text}))
     return _fail(refused, code)
-
-
-def _unreadable(error: OSError) -> Refused:
-    return Refused("unreadable", str(error.filename), (error.strerror or "cannot be read").lower())
 
 
 def _read(path: Path) -> bytes:

@@ -84,7 +84,8 @@ def play(
             happened = scenario.play(story)
             differences = scenario.differences(story, happened)
         except (Refused, OSError, UnicodeDecodeError) as error:
-            print(f"{file}: {error}", file=sys.stderr)
+            why = error.strerror if isinstance(error, OSError) else error
+            print(f"{file}: {why}", file=sys.stderr)
             raise typer.Exit(2) from None
         except Broken as error:
             happened, differences = [], [str(error)]

@@ -20,3 +20,10 @@ class Refused(Exception):
         self.code = code
         self.where = where
         self.text = text
+
+
+def unusable(error: OSError) -> Refused:
+    """What the system says of a file, in the words of everything else that is refused: `exists` or `unreadable`."""
+    code = "exists" if isinstance(error, FileExistsError) else "unreadable"
+    where = "" if error.filename is None else str(error.filename)
+    return Refused(code, where, (error.strerror or str(error) or "cannot be used").lower())

@@ -1,7 +1,8 @@
 """`zaalsleutel hub`: make a hub, tell it about the town, run it, bring doors into service.
 
-Exit status: 0 done, 1 input refused (the sentence names the place), 2 the command line itself is wrong. Every command
-but `init` works in a hub folder, the current one unless `--hub` names another.
+Exit status: 0 done, 1 input refused (the sentence names the place), 2 the command line is wrong or names a file or
+folder that cannot be used. Every command but `init` works in a hub folder, the current one unless `--hub` names
+another.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sync.hub.doors import command_cli, enrol_cli, update_cli
 from sync.hub.doors.enrolment import make_hub
 from sync.hub.instants import instant
 from sync.hub.keys import online_keys, online_keys_cli
-from sync.hub.keys.cli import read_file
+from sync.hub.keys.cli import read_file, read_text
 from sync.hub.keys.trust_reach import enter_epoch
 from sync.hub.keys.trust_shelf import TRUST, TrustShelf
 from sync.hub.settings import Settings, read_settings
@@ -33,6 +34,7 @@ __all__ = ["app"]
 app.add_typer(import_app, name="import")
 app.add_typer(adapters_app, name="adapters")
 
+TOWN_BYTES = 16 << 20
 FURTHER = (enrol_cli, online_keys_cli, store_cli, update_cli)
 """Modules whose commands join `app` by being imported."""
 
@@ -57,7 +59,7 @@ def apply(
 ) -> None:
     """Make the hub follow town.toml. Applying twice changes nothing."""
     with refusals():
-        plan = read_town(town.read_text("utf-8"))
+        plan = read_town(read_text(town, TOWN_BYTES))
         _check_names(plan, read_settings(hub))
         changes = open_hub(hub).service.apply(plan, now_s(), dry_run=dry_run)
     rows = [asdict(change) for change in changes]

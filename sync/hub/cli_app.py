@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from controller.formats.errors import Refused
+from controller.formats.errors import Refused, unusable
 from sync.hub.keys import online_keys
+from sync.hub.keys.cli import status_of
 from sync.hub.keys.keyring import Keyring
 from sync.hub.service import Service
 from sync.hub.settings import Settings, read_settings
@@ -53,12 +54,16 @@ def open_hub(folder: Path) -> Hub:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what is refused into one sentence and exit status 1."""
+    """Turn what is refused into one sentence and exit status 1, or 2 for a file that cannot be used."""
     try:
         yield
-    except (Refused, OSError, UnicodeDecodeError) as error:
-        typer.echo(f"zaalsleutel hub: {error}", err=True)
-        raise typer.Exit(1) from None
+        return
+    except Refused as error:
+        refused = error
+    except OSError as error:
+        refused = unusable(error)
+    typer.echo(f"zaalsleutel hub: {refused}", err=True)
+    raise typer.Exit(status_of(refused))
 
 
 def show(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:

@@ -123,12 +123,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_settings(folder: Path) -> Settings:
-    """The settings of a hub folder. Raises Refused `bad_settings`."""
+    """The settings of a hub folder. Raises Refused `bad_settings`, `unreadable` where there is none, OSError."""
     path = folder / FILE
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise Refused("bad_settings", str(path), "is missing; `zaalsleutel hub init` makes a hub folder") from None
+        raise Refused("unreadable", str(path), "is missing; `zaalsleutel hub init` makes a hub folder") from None
     document = parse_toml(content, "bad_settings", FILE)
     try:
         settings = msgspec.convert(document, Settings, dec_hook=lambda kind, value: kind(value))

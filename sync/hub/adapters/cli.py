@@ -1,6 +1,7 @@
 """`zaalsleutel hub import …` and `zaalsleutel hub adapters …`: files in, feeds polled, calendars and documents out.
 
-Exit status: 0 done, 1 when the file, a row, an event or a feed was refused. A report names each item.
+Exit status: 0 done, 1 when the file, a row, an event or a feed was refused, 2 when the file cannot be read. A report
+names each item.
 """
 
 from __future__ import annotations

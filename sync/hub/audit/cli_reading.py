@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from controller.formats.errors import Refused
+from controller.formats.errors import Refused, unusable
 
 if TYPE_CHECKING:
     from sync.hub.records.log_store import LogStore
@@ -129,7 +129,7 @@ def refusals(as_json: bool = False) -> Iterator[None]:
     except Refused as error:
         refused = error
     except OSError as error:
-        refused = Refused("unreadable", str(error.filename), (error.strerror or "cannot be used").lower())
+        refused = unusable(error)
     if as_json:
         typer.echo(json.dumps({"refused": refused.code, "where": refused.where, "text": refused.text}))
     typer.echo(str(refused), err=True)

@@ -35,7 +35,7 @@ from controller.formats.jwk import Alg
 from controller.formats.trust import Purpose, Trust
 from sync.hub.keys import ceremony, root_keys
 from sync.hub.keys.ceremony import OnlineKey
-from sync.hub.keys.cli import app, key_document, purpose_of, read_file, refusals, write_new, write_pair
+from sync.hub.keys.cli import app, key_document, purpose_of, read_file, read_text, refusals, write_new, write_pair
 
 root_app = typer.Typer(no_args_is_help=True, help="Offline keys: made, kept and used away from the hub.")
 trust_app = typer.Typer(no_args_is_help=True, help="The trust document: who may speak to the doors.")
@@ -44,6 +44,7 @@ app.add_typer(trust_app, name="trust")
 
 __all__ = ["app"]
 
+TEXT_BYTES = jwk.FILE_BYTES * 4
 PURPOSES: dict[str, Purpose] = {purpose: purpose for purpose in get_args(Purpose)}
 NewFile = Annotated[Path, typer.Option("--out", help="A new file.", dir_okay=False)]
 Before = Annotated[Path, typer.Argument(help="The newest signed trust document.")]
@@ -81,7 +82,7 @@ def new(
     """Draft the first trust document of a town."""
     with refusals(as_json=False):
         roots = [_public(path) for path in root]
-        authorities = [_text(path) for path in authority]
+        authorities = [read_text(path, TEXT_BYTES) for path in authority]
         _draft(ceremony.first(roots, threshold, [_online(path) for path in key], authorities, _now_s()), out)
 
 
@@ -241,16 +242,9 @@ def _online(path: Path) -> OnlineKey:
 
 def _passphrase(path: Path | None, *, confirm: bool) -> str:
     if path is not None:
-        return _text(path).strip()
+        return read_text(path, TEXT_BYTES).strip()
     said: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
     return said
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_file(path, jwk.FILE_BYTES * 4).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused("unreadable", str(path), "not a text") from None
 
 
 def _seconds(text: str) -> int:

@@ -74,15 +74,28 @@ def key_document(jwk: dict[str, str], thumbprint: str, purpose: str) -> bytes:
 
 @contextmanager
 def refusals(as_json: bool) -> Iterator[None]:
-    """Turns a refusal into exit status 1 and one line on stderr, `place: sentence (code)`; with `as_json` also
-    `{"refused": code, "where", "text"}` on stdout."""
+    """Turns a refusal into one line on stderr, `place: sentence (code)`, and exit status 1, or 2 for a file that cannot
+    be used; with `as_json` also `{"refused": code, "where", "text"}` on stdout."""
     try:
         yield
     except Refused as refusal:
         if as_json:
             print(json.dumps({"refused": refusal.code, "where": refusal.where, "text": refusal.text}))
         print(refusal, file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(status_of(refusal)) from None
+
+
+def status_of(refusal: Refused) -> int:
+    """The exit status for a refusal: 2 where the command line names a file that cannot be read or written, else 1."""
+    return 2 if refusal.code in {"unreadable", "unwritable"} else 1
+
+
+def read_text(path: Path, max_bytes: int) -> str:
+    """The text in a file. Raises Refused `unreadable` or `too_large`."""
+    try:
+        return read_file(path, max_bytes).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("unreadable", str(path), "not a text in UTF-8") from None
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:

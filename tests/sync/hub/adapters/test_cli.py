@@ -58,7 +58,6 @@ def test_a_table_as_table_and_as_json(run, hub, soon):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("import", "csv", "none.csv", "--client", "booking"), "none.csv"),
         (("import", "csv", "hub.toml", "--client", "booking"), "bad_file"),
         (("import", "csv", "hub.toml", "--client", "nobody"), "no client nobody"),
         (("import", "ics", "hub.toml", "--client", "booking"), "bad_feed"),
@@ -71,6 +70,11 @@ def test_what_is_refused_is_one_sentence(run, arguments, said):
     done = run(*arguments)
     assert done.exit_code == 1
     assert said in done.stderr
+
+
+def test_a_file_that_is_not_there(run):
+    done = run("import", "csv", "none.csv", "--client", "booking")
+    assert (done.exit_code, "none.csv" in done.stderr) == (2, True)
 
 
 def test_feeds_are_polled_once_and_failures_named(run, hub, foreign, soon):
