@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -77,20 +78,38 @@ def read(
 
 
 def _read_all(images: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    # OpenCV looks when it is loaded. Its own remarks about a damaged file would come between our answers.
+    # OpenCV looks when it is loaded.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PICTURE_PX_MAX))
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from controller.camera import picture_file, reader
 
     for image in images:
         try:
-            frame = picture_file.load(image)
+            with _silent_libraries():
+                frame = picture_file.load(image)
         except Refused as refusal:
             yield {"image": str(image), "texts": [], "ms": 0, "error": refusal.text}
             continue
         started_s = perf_counter()
         texts = reader.read(frame)
         yield {"image": str(image), "texts": texts, "ms": round((perf_counter() - started_s) * 1000, 1)}
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """OpenCV and the libraries below it write remarks about a damaged file to descriptor 2; what is wrong with it is in
+    our answer."""
+    if sys.stderr is None:
+        yield
+        return
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _table(answers: Iterable[dict[str, Any]]) -> Table:

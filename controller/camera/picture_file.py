@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,9 @@ SEEN_THROUGH_PX_MAX: Final = 1 << 24
 def load(path: Path) -> Frame:
     """A file as a grey picture. Raises Refused `unreadable`, `too_large` or `not_an_image`."""
     try:
-        with path.open("rb") as file:
+        # Not waiting for the writer of a FIFO; once opened, what is written to a pipe is read to its end.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            os.set_blocking(file.fileno(), True)
             data = file.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
@@ -33,8 +36,8 @@ def load(path: Path) -> Frame:
 
 
 def decode(data: bytes, where: str) -> Frame:
-    """The bytes of an image file as a grey picture, what is transparent as on white paper. Raises Refused
-    `not_an_image`."""
+    """The bytes of an image file as a grey picture (the first of several), what is transparent as on white paper.
+    Raises Refused `not_an_image`."""
     encoded = np.frombuffer(data, np.uint8)
     try:
         grey = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)

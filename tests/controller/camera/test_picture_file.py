@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -58,6 +59,29 @@ def test_what_cannot_be_opened_is_unreadable(name, tmp_path):
     assert refused.value.where == str(tmp_path / name)
 
 
+def test_a_pipe_is_read_to_its_end_and_none_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(Refused) as refused:
+        picture_file.load(tmp_path / "fifo")
+    assert refused.value.code == "not_an_image"
+    reading, writing = os.pipe()
+    with open(reading, "rb"), open(writing, "wb", buffering=0) as late:
+
+        def write() -> None:
+            late.write(FILES[".png"])
+            late.close()
+
+        writer = threading.Timer(0.2, write)
+        writer.start()
+        assert reader.read(picture_file.load(Path(f"/dev/fd/{reading}"))) == [PASS]
+        writer.join()
+
+
+def test_of_several_pictures_the_first_counts():
+    several = cv2.imencodemulti(".tiff", [PICTURE, np.full_like(PICTURE, 255)])[1].tobytes()
+    assert reader.read(picture_file.decode(several, "two.tiff")) == [PASS]
+
+
 def test_a_file_without_end_is_too_large(monkeypatch):
     monkeypatch.setattr(picture_file, "FILE_BYTES_MAX", 1000)
     with pytest.raises(Refused) as refused:
@@ -104,6 +128,19 @@ def white_png(side_px: int) -> bytes:
     head = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
     rows = (b"\0" + b"\xff" * ((side_px + 7) // 8)) * side_px
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_image_libraries_say_nothing_themselves(tmp_path):
+    whole = white_png(64)
+    (tmp_path / "odd.png").write_bytes(whole[:33] + b"\0\0\0\x01tEXta\0\0\0\0" + whole[33:])  # a wrong checksum
+    jpeg = FILES[".jpg"]
+    (tmp_path / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    program = "import zaalsleutel; zaalsleutel.main(['qr', 'read', '--json', 'odd.png', 'cut.jpg', 'gone.png'])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert (len(done.stdout.splitlines()), done.stderr) == (3, "")
 
 
 def test_a_bomb_is_refused_and_not_unfolded(tmp_path):
