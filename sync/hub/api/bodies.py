@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from controller.formats.code_list import Kind, Language
-from controller.formats.errors import Refused
 from sync.hub.booking.answers import Answer, Code, HandedOver
 from sync.hub.booking.occurrences import MAX_WINDOWS, Days, Hours, Pattern, Series, Weekday
 from sync.hub.booking.personal_data import refuse_person, refuse_personal_data
@@ -37,11 +36,15 @@ def _written_out(value: object) -> object:
     raise ValueError("an instant like 2026-07-17T14:00:00+02:00 is wanted")
 
 
+def _of_our_time(instant: datetime) -> datetime:
+    if not 2024 <= instant.year < 2100:
+        raise ValueError("not an instant from 2024 to 2099")
+    return instant
+
+
 def _whole_minute(instant: datetime) -> datetime:
     if instant.second or instant.microsecond:
         raise ValueError("windows start and end on whole minutes")
-    if not 2024 <= instant.year < 2100:
-        raise ValueError("not an instant from 2024 to 2099")
     return instant
 
 
@@ -60,7 +63,8 @@ def duration_s(text: str) -> int:
 
 
 Written = Annotated[AwareDatetime, BeforeValidator(_written_out)]
-Instant = Annotated[Written, AfterValidator(_whole_minute)]
+Moment = Annotated[Written, AfterValidator(_of_our_time)]
+Instant = Annotated[Moment, AfterValidator(_whole_minute)]
 Reference = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 HolderRef = Annotated[Reference, WithJsonSchema({"type": "string", "pattern": r"^[!-~]{1,100}$"})]
 """One word; another is told that it looks like personal data (`personal_data.py`), not that it fits no pattern."""
@@ -249,13 +253,11 @@ class HandoverBody(Body):
     )
 
     channel: Literal["ebox", "profile", "mail", "sms", "letter", "counter", "app", "other"]
-    at: Written
+    at: Moment
     ok: bool
 
     def told(self) -> HandedOver:
-        """The same as the hub understands it. Raises Refused `bad_request`."""
-        if not 2024 <= self.at.year < 2100:
-            raise Refused("bad_request", "at", "not an instant from 2024 to 2099")
+        """The same as the hub understands it."""
         return HandedOver(self.channel, int(self.at.timestamp()), self.ok)
 
 

@@ -155,7 +155,7 @@ async def _invalid(_request: Request, invalid: Exception) -> Response:
     first = invalid.errors()[0]
     if isinstance(invalid.body, bytes):
         return problem("bad_request", "a body is JSON, with Content-Type: application/json", where="body")
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    where = ".".join(map(str, first["loc"][1:]))  # the first says whether body, query or path
     return problem("bad_request", first["msg"], where=where)
 
 

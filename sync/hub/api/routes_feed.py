@@ -6,21 +6,32 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from sync.hub.api.bodies import REF, Body
 from sync.hub.api.gate import Gate
 from sync.hub.api.problems import documented
-from sync.hub.events.feed import Feed
+from sync.hub.events.feed import EVENT_TYPES, Feed
 from sync.hub.events.subscriptions import Subscription
 from sync.hub.events.webhooks import SubscriptionDesk
 from sync.hub.instants import maybe_instant
 from sync.hub.town.clients import Caller
 
 PAGE_MAX = 500
-TYPE = r"^[a-z]{1,20}\.([a-z_]{1,20}|\*)$"
+KNOWN = sorted({word for each in EVENT_TYPES for word in (each, f"{each.partition('.')[0]}.*")})
+"""What may be subscribed to: every type of event, and all of one beginning."""
+
 CURSOR_END = 1 << 53
 SCOPES = ("reservations", "rooms", "facility", "records")
+
+
+def _known(word: str) -> str:
+    if word not in KNOWN:
+        raise ValueError(f"not a type of event; there are {', '.join(KNOWN)}")
+    return word
+
+
+Type = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": KNOWN})]
 
 
 class EventAnswer(BaseModel):
@@ -59,7 +70,7 @@ class SubscriptionBody(Body):
     )
 
     url: Annotated[str, Field(max_length=500, pattern=r"^[!-~]+$")]
-    types: Annotated[tuple[Annotated[str, Field(pattern=TYPE)], ...], Field(max_length=40)] = ()
+    types: Annotated[tuple[Type, ...], Field(max_length=40)] = ()
     after: Annotated[int, Field(ge=0, lt=CURSOR_END, strict=True)] | None = None
 
 
@@ -89,7 +100,6 @@ def feed_routes(feed: Feed, desk: SubscriptionDesk, gate: Gate) -> APIRouter:
     routes = APIRouter(tags=["events"])
     Reader = Annotated[Caller, Depends(gate.needs(*SCOPES))]
     Name = Annotated[str, Path(pattern=REF, description="A subscription's id")]
-    Type = Annotated[str, Query(pattern=TYPE)]
     one = documented("bad_request", "unauthorised", "not_owner", "not_found")
 
     @routes.get("/v1/events", responses=documented("bad_request", "unauthorised", "not_owner"))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from controller.formats.event import Event, EventKind, Opening
-from sync.hub.events.hub_events import HubEvent, visible
+from sync.hub.events.hub_events import HubEvent, HubEventType, visible
 from sync.hub.instants import instant
 from sync.hub.store import questions
 from sync.hub.town.clients import Caller, ClientDesk
@@ -40,6 +40,8 @@ RECORD_TYPES: dict[EventKind, str] = {
     "fault_raised": "fault.raised",
     "fault_cleared": "fault.cleared",
 }
+
+EVENT_TYPES = frozenset({*get_args(HubEventType), *RECORD_TYPES.values()})
 
 
 class LoggedEvent(Protocol):

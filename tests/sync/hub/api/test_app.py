@@ -111,6 +111,26 @@ def test_problems_have_a_stable_code(http, code, changes):
     assert answer.headers["content-type"] == MEDIA_TYPE
 
 
+@pytest.mark.parametrize(
+    ("changes", "where", "one"),
+    [
+        ({"state": "x"}, "state", "suspended"),
+        ({"methods": ["x"]}, "methods.0", "qr"),
+        ({"holder": {"ref": "a", "kind": "x"}}, "holder.kind", "association"),
+    ],
+)
+def test_a_word_that_is_none_is_told_those_there_are(http, changes, where, one):
+    told = http.put("/v1/reservations/R-1", json=body(**changes)).json()
+    assert (told["where"], one in told["detail"]) == (where, True)
+
+
+@pytest.mark.parametrize("at", ["2010-01-01T00:00:00Z", "monday", "1789000000", "2026-07-14T10:00:00"])
+def test_an_instant_that_is_none_names_its_place(http, at):
+    http.put("/v1/reservations/R-1", json=body())
+    answer = http.get(f"/v1/rooms/{ROOM_A}/policies", params={"at": at})
+    assert (answer.status_code, answer.json()["where"]) == (422, "at")
+
+
 def test_a_problem_never_repeats_what_was_sent(http):
     answer = http.put("/v1/reservations/R-1", json=body(pin="482913", holder={"ref": "85.07.30-033.28", "kind": "x"}))
     assert "482913" not in answer.text
@@ -178,6 +198,15 @@ def test_the_feed_names_the_callers_own_reservations(http, feed):
     assert http.get("/v1/events", params={"after": 103}).json() == {"events": [], "next": 103}
     only = http.get("/v1/events", params={"types": ["access.*", "grant.activated"]}).json()
     assert [each["type"] for each in only["events"]] == ["grant.activated", "access.granted", "access.granted"]
+
+
+def test_an_unknown_type_of_event_is_refused_with_those_there_are(http):
+    wanted = {"url": "https://booking.example/hooks", "types": ["access.*", "acces.granted"]}
+    for answer in (http.post("/v1/subscriptions", json=wanted), http.get("/v1/events", params=wanted)):
+        told = answer.json()
+        assert (answer.status_code, told["code"], told["where"]) == (422, "bad_request", "types.1")
+        assert all(word in told["detail"] for word in ("access.granted", "access.*", "grant.activated", "fault.raised"))
+        assert "acces." not in told["detail"]
 
 
 def test_every_event_kind_has_a_name():
