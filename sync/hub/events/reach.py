@@ -13,6 +13,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
@@ -20,7 +24,8 @@ from urllib.parse import urlsplit
 from controller.formats.errors import Refused
 
 Network = IPv4Network | IPv6Network
-TIMEOUT_S = 10.0
+DELIVERY_S = 10.0
+"""For all of a delivery from connecting to the answer's headers, however slowly they drip."""
 
 
 class AddressRefused(OSError):
@@ -63,29 +68,60 @@ class Reach:
         return (ip.is_global and not ip.is_multicast) or any(ip in network for network in self.networks)
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """POST and answer the status. Redirects are not followed: the address is what was subscribed. Raises OSError,
-        HTTPException, ValueError."""
+        """POST and answer the status, within DELIVERY_S after the name was looked up. Redirects are not followed: the
+        address is what was subscribed. Raises OSError (TimeoutError when it took longer), HTTPException, ValueError."""
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, parts.port)
-        connection.sock = self._connected(host, connection.port)
-        try:
-            if secure:
-                connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
-            path = parts.path or "/"
-            connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        connection.sock, left_s = self._connected(host, connection.port)
+        with _ended_after(left_s, connection.sock):
+            try:
+                if secure:
+                    connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
+                path = parts.path or "/"
+                connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
+                return connection.getresponse().status
+            finally:
+                connection.close()
 
-    def _connected(self, host: str, port: int) -> socket.socket:
+    def _connected(self, host: str, port: int) -> tuple[socket.socket, float]:
+        """A connection, and how many seconds are left for using it."""
         found = [str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
         error: OSError = AddressRefused(f"{host} is in no network that webhooks may go to")
+        until_s = time.monotonic() + DELIVERY_S
         for address in dict.fromkeys(found):
             if not self.allows(address):
                 continue
             try:
-                return socket.create_connection((address, port), TIMEOUT_S)
+                made = socket.create_connection((address, port), max(until_s - time.monotonic(), 0.1))
             except OSError as failed:
                 error = failed
+            else:
+                return made, until_s - time.monotonic()
         raise error
+
+
+@contextmanager
+def _ended_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """Ends a connection from outside when its time is over: a socket's timeout begins anew with every byte, and the
+    standard library's HTTP knows no other. Raises TimeoutError then, whatever came of it."""
+    over = threading.Event()
+    with connected.dup() as same:  # TLS takes the first one away
+
+        def end() -> None:
+            over.set()
+            with suppress(OSError):  # the other side was quicker
+                same.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            if not over.is_set():
+                raise
+        finally:
+            timer.cancel()
+            timer.join()
+    if over.is_set():
+        raise TimeoutError

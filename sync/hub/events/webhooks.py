@@ -38,7 +38,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 10, 3_600
 DEAD_AFTER_S = 3 * 86_400
 PAGE = 50
 LEASE_S = 120
-"""How long a hub process has a subscription to itself: more than one page of slow answers takes."""
+"""How long a hub process has a subscription to itself: more than a turn takes."""
+
+SHARE_S = 10
+"""After this, and the delivery under way, a subscription's turn is over and the next one's begins: one thread sends."""
 
 TURN_S = 1.0
 GONE = 410
@@ -166,7 +169,7 @@ class Webhooks:
                 log.exception("a turn of webhooks failed; what was not taken is sent again")
 
     def _serve(self, row: Subscription, caller: Caller, secret: str) -> _Outcome:
-        cursor, ends_at = row.cursor, self._clock() + LEASE_S / 2
+        cursor, ends_at = row.cursor, self._clock() + SHARE_S
         while True:
             page = self._desk.feed.after(caller, cursor, PAGE)
             for event in page:

@@ -1,11 +1,14 @@
 """Where webhooks may go, judged by the address that is connected to."""
 
 import socket
+import threading
+import time
 from ipaddress import ip_network
 
 import pytest
 
 from controller.formats.errors import Refused
+from sync.hub.events import reach as reach_module
 from sync.hub.events.reach import AddressRefused, Reach
 
 PUBLIC = ("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946")
@@ -85,3 +88,28 @@ def test_the_address_that_was_judged_is_connected_to(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConnectionRefusedError):
         Reach().post("https://booking.example/hooks", b"{}", {})
     assert (asked, tried) == ([1], [(PUBLIC[0], 443)])
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 204 No Content\r\nX: ", b"HTTP/1."])
+def test_an_answer_that_drips_ends_with_the_delivery(monkeypatch: pytest.MonkeyPatch, answer: bytes):
+    monkeypatch.setattr(reach_module, "DELIVERY_S", 0.3)
+    ended = threading.Event()
+
+    def drip() -> None:
+        there, _ = listening.accept()
+        with there:
+            there.recv(1 << 16)
+            there.sendall(answer)
+            while not ended.wait(0.05):
+                there.send(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        other_side = threading.Thread(target=drip)
+        other_side.start()
+        began_s = time.monotonic()
+        with pytest.raises(TimeoutError):
+            Reach(plain=True).post(f"http://127.0.0.1:{listening.getsockname()[1]}/hooks", b"{}", {})
+        took_s = time.monotonic() - began_s
+        ended.set()
+        other_side.join()
+    assert 0.2 < took_s < 3

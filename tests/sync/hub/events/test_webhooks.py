@@ -169,6 +169,24 @@ def test_an_address_that_is_none_costs_the_others_nothing(service, desk, receive
     assert {"https://bad.example/", receiver.url} <= set(tried)
 
 
+def test_a_slow_endpoint_ends_its_turn_for_the_others(service, desk, clock):
+    desk.add(BOOKER, "https://slow.example/", [], None, NOW)
+    for hours in (10, 20):
+        service.put("booking", f"R-{hours}", wish(start=NOW + hours * HOUR, until=NOW + (hours + 2) * HOUR), NOW)
+    sent = []
+
+    def send(url, _body, _headers):
+        sent.append(url)
+        clock.now += 9
+        return 204
+
+    hooks = Webhooks(desk, source="https://hub.example", clock=clock, send=send)
+    hooks.turn()
+    assert len(sent) == 2
+    hooks.turn()
+    assert len(sent) == 4, "it goes on where it stopped"
+
+
 def test_types_are_chosen_and_nothing_foreign_is_sent(service, desk, hooks, receiver):
     """R004-21: another service's events do not exist."""
     desk.add(CLUB, receiver.url, [], None, NOW)
