@@ -251,14 +251,7 @@ class EventLog:
         return self._begin_again(loss, again, unsent[0][0], number, at_ms, clock)
 
     def _begin_again(
-        self,
-        loss: Draft,
-        again: list[Row],
-        first: int,
-        number: int,
-        at_ms: int,
-        clock: ClockState,
-        kept: Mapping[str, object] | None = None,
+        self, loss: Draft, again: list[Row], first: int, number: int, at_ms: int, clock: ClockState
     ) -> list[Event]:
         """A new log id: the loss, then `again`; what the old log holds from `first` on is gone."""
         old_log, self.log = self.log, self._entropy(8).hex()
@@ -271,7 +264,7 @@ class EventLog:
                 self._db.execute("DELETE FROM record WHERE log = ? AND seq >= ?", (old_log, first))
                 self._insert(rows)
                 self._keep_rows(
-                    {**dict.fromkeys(LOG_STATE), **self._held_kept, **(kept or {}), "unconfirmed_from": None,
+                    {**dict.fromkeys(LOG_STATE), **self._held_kept, "unconfirmed_from": None,
                      "log": self.log, "receipt": (0, number)}
                 )  # fmt: skip
         except StorageFault:
@@ -286,7 +279,8 @@ class EventLog:
         there is to keep. Raises StorageFault when there is no memory either."""
         lost = Draft("loss", "log_unreadable", detail={"last": self.end.seq - len(self._held)})
         self._db, self.volatile = in_memory(), True
-        return self._begin_again(lost, self._held, self.end.seq + 1, self.acknowledged.number, at_ms, clock, kept)
+        self._held_kept = {**self._held_kept, **kept}
+        return self._begin_again(lost, self._held, self.end.seq + 1, self.acknowledged.number, at_ms, clock)
 
     def move_to(self, disk: EventLog) -> None:
         """The disk is well again: put this log there, and behind it what the log that `disk` holds never got a receipt
