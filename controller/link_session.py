@@ -91,14 +91,16 @@ class LinkSession:
             return SendBatch(last=max(1, after), body="")
         return None
 
-    def receipt(self, body: str, now_ms: int, now_s: int) -> int | None:
+    def receipt(self, body: str, now_ms: int, floor_s: int) -> int | None:
         """Judge a delivered receipt. The signed time it gives (UTC milliseconds), None when it gives none: it does not
         count, or the event it answers is not from the last 60 s. Raises Refused, Contradicted or StorageFault."""
         receipt = self._open_receipt(body)
         if self._log.contradicted_by(receipt):
             raise Contradicted(receipt)
         before = self._log.acknowledged.seq
-        if not self._log.acknowledge(receipt, now_s):
+        # The newest signed time, as signed time will judge its age (`Upkeep`): by a floor that a long outage left
+        # behind what has just been signed for would go at once.
+        if not self._log.acknowledge(receipt, max(floor_s, receipt.issued)):
             return None
         self._in_flight = None
         if receipt.seq < before:

@@ -275,7 +275,7 @@ class Performer:
     def _receipt(self, body: str) -> None:
         now = self.now()
         try:
-            signed_ms = self._unit.session.receipt(body, now.mono_ms, now.utc_s)
+            signed_ms = self._unit.session.receipt(body, now.mono_ms, now.floor_s)
         except Refused as refused:
             self.feed(Refusal("receipt", refused.code))
         except Contradicted as contradicted:

@@ -139,8 +139,8 @@ class Upkeep:
         """Checkpoint and prune while nobody is at the door."""
         try:
             if now.trusted and self._is_due("prune", now.mono_ms, PRUNE_EVERY_MS):
-                self._unit.log.prune(now.utc_s)
-                # By the floor: nobody who forges NTP makes a door throw away what no hub has seen.
+                # By the floor: nobody who forges NTP makes a door throw anything away before its time.
+                self._unit.log.prune(now.floor_s)
                 self._began_again(self._unit.log.drop_unsent(now.floor_s, now.utc_ms, now.clock), now)
             self._unit.log.checkpoint()
         except StorageFault:

@@ -187,10 +187,12 @@ class EnrolledUnit:
         """Encrypted to this unit, as anybody can who knows its public key."""
         return jwe.encrypt(envelope.encode(), typ, decrypt_key(self.folder).encrypt_key)
 
-    def receipt(self, seq: int, number: int, key: SigningKey | None = None) -> None:
+    def receipt(self, seq: int, number: int, key: SigningKey | None = None, issued: int = NOON) -> None:
         """A receipt for the door's own record `seq`."""
         log = self.unit.log
-        receipt = Receipt(door=self.door, log=log.log, seq=seq, hash=log.hash_of(seq) or "", number=number, issued=NOON)
+        receipt = Receipt(
+            door=self.door, log=log.log, seq=seq, hash=log.hash_of(seq) or "", number=number, issued=issued
+        )
         self.deliver("receipt", seal(canonical(receipt), RECEIPT_TYP, key or self.town.keys["receipt"]))
 
     def keys(self, symbols: str) -> None:
