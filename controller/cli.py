@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 NOT_ACCEPTABLE = 3
+STORAGE_FAULTS = frozenset({"disk", "log_degraded"})
 SOCKETS = Path("/run/zaalsleutel")  # where an installed unit has them
 ConfigFile = Annotated[Path, typer.Option("--config", help="The unit's TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines: one JSON value a line.")]
@@ -238,6 +239,8 @@ def _explain_live(grant: str, sockets: Path, as_json: bool) -> None:
     try:
         with Admin(sockets) as unit:
             explained = unit.explain(grant)
+            commissioned = unit.commission("look").guide is not None
+            failing = STORAGE_FAULTS.intersection(unit.status().faults)
     except Refused as refused:
         raise _refuse(refused, as_json, 2) from None
     except OSError as error:
@@ -250,6 +253,12 @@ def _explain_live(grant: str, sockets: Path, as_json: bool) -> None:
         else:
             print(f"{each.credential or '-'}: ", end="")
             _print_answer(told, as_json)
+    # Beside the verdicts, which are what the list says; these decide what comes of them.
+    if commissioned:
+        print("careful: it is being brought into service, and keys and codes answer that", file=sys.stderr)
+    if failing:
+        meant = "an entry is recorded in memory, or refused where the policy's `log_failure` wants that"
+        print(f"careful: its storage fails ({', '.join(sorted(failing))}): {meant}", file=sys.stderr)
 
 
 def _print_answer(answer: dict[str, Any], as_json: bool) -> None:

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from controller import cli
 from controller.decide import Moment, PinPresented, QrPresented, decide, decide_grant
-from controller.door_events import LeafMoved, QrRead
+from controller.door_events import FaultChanged, LeafMoved, QrRead
 from controller.explain import utc_text
 from controller.formats.code_list import Posture
-from controller.formats.messages import AskExplain, Explained, Explanation
+from controller.formats.messages import AskCommissioning, AskExplain, Explained, Explanation
 from controller.formats.reasons import Reason
 from tests.controller.enrolled_unit import EnrolledUnit, Town
 from tests.controller.wired_unit import LINES, wired_unit
@@ -142,7 +142,7 @@ def test_the_prompt_asks_a_unit_over_its_socket(tmp_path: Path, monkeypatch: pyt
         assert not any(change.high for change in unit.board.history(LINES["lock"]))
         assert not {"granted", "refused"} & {event["kind"] for event in unit.events()}
     pin, qr = (json.loads(line) for line in asked["json"].stdout.splitlines())
-    assert (asked["text"].exit_code, asked["json"].exit_code) == (0, 0)
+    assert (asked["text"].exit_code, asked["json"].exit_code, asked["text"].stderr) == (0, 0, "")
     told = {"verdict": "refused", "reason": "too_early", "grant": "g1"}
     opens_at = utc_text(now_s + DAY)  # a PIN so far from its window looks unknown at the door
     assert (pin, qr) == (told | {"credential": "pin"}, told | {"opens_at": opens_at, "credential": "qr"})
@@ -150,6 +150,26 @@ def test_the_prompt_asks_a_unit_over_its_socket(tmp_path: Path, monkeypatch: pyt
         "pin: refused: too_early (grant g1)",
         f"qr: refused: too_early (grant g1), opens at {opens_at}",
     ]
+
+
+def test_what_no_verdict_tells_is_said_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with wired_unit(tmp_path, monkeypatch) as unit:
+        unit.start()
+        performer = unit.runner._performer
+        performer.heard("admin", AskCommissioning(do="begin"), lambda _answer: None)
+        assert performer.door.commissioning.running
+        performer.feed(FaultChanged("disk", True))
+        asked: list[Any] = []
+        terminal = threading.Thread(
+            target=lambda: asked.append(run("--grant", "g1", "--sockets", str(tmp_path / "run"), "--json"))
+        )
+        terminal.start()
+        assert unit.until(lambda: not terminal.is_alive())
+    [done] = asked
+    assert done.exit_code == 0
+    assert [json.loads(line)["reason"] for line in done.stdout.splitlines()] == ["list_missing"]
+    service, storage = done.stderr.splitlines()
+    assert ("brought into service" in service, "disk" in storage) == (True, True)
 
 
 @pytest.mark.parametrize(
