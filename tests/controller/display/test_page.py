@@ -84,3 +84,9 @@ def test_sounds_are_told_apart_by_direction_too():
 def test_the_script_knows_no_words():
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", SCRIPT)
     assert "textContent" in SCRIPT
+
+
+def test_of_the_fonts_the_wide_one_is_the_last():
+    fonts = [name.strip(' "') for name in re.findall(r"1[.]05 (.*), sans-serif;", CSS)[0].split(",")]
+    assert fonts[0] == "Liberation Sans"
+    assert fonts[-2:] == ["DejaVu Sans Condensed", "DejaVu Sans"]
