@@ -6,6 +6,7 @@ DIR/list.json      the door's current list, as signed: zaalsleutel door explain 
 DIR/keys/          the keys that signed the list and the receipts, of this demo: `*.jwk` private, `*.pub.jwk` public
 DIR/traffic.jsonl  every message that passed the broker, as somebody with all rights there sees it
 DIR/logs/          what each process wrote
+DIR/README.txt     these commands, to be tried in DIR
 """
 
 from __future__ import annotations
@@ -13,12 +14,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.envelope import key_id
 from controller.formats.jwk import SigningKey, load_private
 from simulator.demo import Demo
 from simulator.demo_files import DOOR
+from sync.hub.instants import instant
+
+README = """\
+What a demo of zaalsleutel left behind. To be tried in this folder, with nothing running:
+
+    zaalsleutel audit verify log.jsonl --key door.pub.jwk
+    zaalsleutel list inspect list.json --key keys/list.pub.jwk
+    zaalsleutel door explain --list list.json --key keys/list.pub.jwk --at {at} --pin 482913
+
+(`zaalsleutel` is in .venv/bin of the clone.) Change a letter in log.jsonl and verify it again: it says where. Ask the
+last about a PIN or QR text (--qr) that the demo gave, and another instant. The private keys in keys/ signed this demo
+and nothing else. traffic.jsonl is every message that passed the broker, payloads in base64; logs/ is what each process
+wrote.
+"""
 
 
 def keep(demo: Demo, folder: Path) -> None:
@@ -26,6 +42,7 @@ def keep(demo: Demo, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     hub = str(demo.folders.hub)
     keep_logs(demo, folder)
+    (folder / "README.txt").write_text(README.format(at=instant(int(time()))), "utf-8")
     printed = parse_object((demo.folders.door / "unit-keys.json").read_bytes(), "unit-keys.json")
     (folder / "door.pub.jwk").write_bytes(canonical(printed["event_key"]))
     shutil.copy(demo.folders.traffic, folder)

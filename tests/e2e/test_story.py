@@ -58,6 +58,19 @@ def test_the_kept_log_verifies_and_an_altered_one_does_not(played):
     assert run("audit", "verify", shorter, "--key", key).returncode == 1
 
 
+def test_the_commands_of_the_kept_readme_do_what_it_says(played):
+    _, kept, _ = played
+    commands = [line.split() for line in (kept / "README.txt").read_text().splitlines() if line.startswith("    ")]
+    assert [words[:3] for words in commands] == [
+        ["zaalsleutel", "audit", "verify"],
+        ["zaalsleutel", "list", "inspect"],
+        ["zaalsleutel", "door", "explain"],
+    ]
+    for _, *words in commands:
+        done = run(*(kept / word if (kept / word).exists() else word for word in words))
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
 @pytest.mark.parametrize("key", ["list.jwk", "list.pub.jwk"])
 def test_the_kept_list_explains_the_codes(key, played):
     told, kept, _ = played
