@@ -29,8 +29,12 @@ class RecordRow(Base):
 
 
 class OpeningRow(Base):
+    """Of the record with the same cursor. No foreign key: a database that looks up each one takes longer for that than
+    for the rows, and they are only ever written together with their records (`log_storing.COLUMNS`) and never outlive
+    them (`log_store.forget_chain`)."""
+
     __tablename__ = "log_openings"
-    cursor: Mapped[NumberInIndex] = mapped_column(ForeignKey(RecordRow.cursor))
+    cursor: Mapped[NumberInIndex]
     nonce: Mapped[str]
     grant: Mapped[str] = mapped_column(index=True)
     credential: Mapped[str]

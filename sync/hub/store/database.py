@@ -20,7 +20,7 @@ from sync.hub.store.turns import Turns
 
 Sessions = sessionmaker[Session]
 
-SCHEMA = "0009"
+SCHEMA = "0010"
 """The newest revision in `migrations/versions`: what this program expects to find."""
 
 VERSION_TABLE = "alembic_version"

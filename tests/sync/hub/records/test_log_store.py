@@ -10,7 +10,7 @@ from sqlalchemy import text
 from controller.formats.encoding import canonical
 from controller.formats.event import LogEnd
 from sync.hub.records.collector import Append, Fork, Gap, Held, ReadBatch, read_batch
-from sync.hub.records.log_store import PAGE_RECORDS, LogStore
+from sync.hub.records.log_store import PAGE_RECORDS, LogStore, forget_chain
 from sync.hub.store.database import Sessions, open_database
 from tests.sync.hub.door_log import LOG, DoorLog
 
@@ -147,6 +147,16 @@ def test_an_erased_opening_does_not_come_back_with_a_repeat(store: LogStore, ses
     held = list(store.records("hall-1", LOG, 1, 6))
     assert [record.opening for record in held] == [None] * 6
     assert canonical(held[5].event) == door.events[5]
+
+
+def test_who_it_was_is_forgotten_with_the_record(store: LogStore, sessions: Sessions, door: DoorLog):
+    """The database does not watch over it: no foreign key."""
+    store.store([read(door, 1, 5), read(door, 6, 6)], NOW_S)
+    with sessions.begin() as session:
+        assert forget_chain(session, "hall-1", LOG, 5) == 5
+    with sessions.begin() as session:
+        left = [session.scalars(text(f"SELECT cursor FROM {table}")).all() for table in ("log_records", "log_openings")]
+    assert left == [[6], [6]]
 
 
 def test_reading_goes_page_by_page(store: LogStore):
