@@ -1,7 +1,7 @@
 """`./run bench [--json F] [--only NAME]`: every figure that is claimed, beside its floor and its budget.
 
-Exit status 1 when a budget was missed. Measure on a machine that does nothing else; plan half an hour:
-a door turns its loop once a second when nothing is left to do, and each entry waits for that.
+Exit status 1 when a budget was missed. Measure on a machine that does nothing else; plan a quarter of an hour, most of
+it for the QR scenes, the bookings and the fleets.
 """
 
 from __future__ import annotations

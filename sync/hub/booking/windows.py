@@ -16,7 +16,7 @@ Pure. All instants are whole UTC seconds, all stretches half-open (`start <= now
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -112,7 +112,7 @@ class _Neighbours:
     """Renters that may clip each other, found by where they end and by where they start."""
 
     def __init__(self, rooms: Mapping[str, RoomWays], bookings: Iterable[Booking]) -> None:
-        self._rooms = rooms
+        self.rooms = rooms
         self._by_start = sorted(bookings, key=lambda each: each.start)
         self._by_until = sorted(self._by_start, key=lambda each: each.until)
         self._starts = [each.start for each in self._by_start]
@@ -120,30 +120,26 @@ class _Neighbours:
         # Two margins that do not reach each other have nothing to settle.
         self._reach = 2 * max((max(room.before_s, room.after_s) for room in rooms.values()), default=0)
 
-    def before(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
-        """Other parties that end close before `booking` starts."""
+    def before(self, booking: Booking) -> list[Booking]:
+        """Those that end close before `booking` starts."""
         first = bisect.bisect_left(self._untils, booking.start - self._reach)
-        last = bisect.bisect_right(self._untils, booking.start)
-        return self._others(booking, self._by_until[first:last])
+        return self._by_until[first : bisect.bisect_right(self._untils, booking.start, first)]
 
-    def after(self, booking: Booking) -> Iterator[tuple[Booking, RoomWays]]:
-        """Other parties that start soon after `booking` ends."""
+    def after(self, booking: Booking) -> list[Booking]:
+        """Those that start soon after `booking` ends."""
         first = bisect.bisect_left(self._starts, booking.until)
-        last = bisect.bisect_right(self._starts, booking.until + self._reach)
-        return self._others(booking, self._by_start[first:last])
-
-    def _others(self, booking: Booking, near: Iterable[Booking]) -> Iterator[tuple[Booking, RoomWays]]:
-        party = booking.party
-        return ((each, self._rooms[each.room]) for each in near if each.party != party)
+        return self._by_start[first : bisect.bisect_right(self._starts, booking.until + self._reach, first)]
 
 
 def _clipped(room: RoomWays, booking: Booking, neighbours: _Neighbours) -> _Stretch:
     _, start, until, _ = _plain(room, booking)
-    first, last = start, until
-    for left, other in neighbours.before(booking):
-        first = max(first, _boundary(left, other, booking, room)[1])
-    for right, other in neighbours.after(booking):
-        last = min(last, _boundary(booking, room, right, other)[0])
+    first, last, party, rooms = start, until, booking.party, neighbours.rooms
+    for left in neighbours.before(booking):
+        if left.party != party:
+            first = max(first, _boundary(left, rooms[left.room], booking, room)[1])
+    for right in neighbours.after(booking):
+        if right.party != party:
+            last = min(last, _boundary(booking, room, right, rooms[right.room])[0])
     return booking, first, last, (first, last) != (start, until)
 
 
