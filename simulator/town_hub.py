@@ -102,7 +102,7 @@ class TownHub:
     def receive(self, name: str, payload: bytes) -> None:
         """A message of a door, as the link takes it in."""
         door, leaf = split(name) or ("", "")
-        key = self.service.event_key(door)
+        key = self.service.event_keys({door}).get(door)
         if key is None:
             return
         if leaf == "events":
@@ -113,8 +113,7 @@ class TownHub:
         elif leaf == "state" and payload != OFFLINE:
             opened = open_envelope(payload, STATE_TYP, {key.thumbprint: key}, max_bytes=MAX_BYTES)
             report = parse_state(opened.payload)
-            forgotten = self._records.receipt_reported(door, report.log, report.receipt, self._now_s())
-            if forgotten is not None:
+            for forgotten in self._records.receipts_reported([report], self._now_s()):
                 self._send(forgotten)
             self.service.door_reported(door, report, self._now_s())
 

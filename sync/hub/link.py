@@ -269,25 +269,29 @@ class HubLink:
     def _handle(self, messages: list[_Arrived]) -> None:
         batches: list[ReadBatch] = []
         reports: list[StateReport] = []
+        door_keys = self._service.event_keys({message.door for message in messages}) if messages else {}
         for message in messages:
+            if message.leaf == "state" and message.payload == OFFLINE:
+                log.info("%s is offline", message.door)
+                continue
             try:
+                door_key = door_keys.get(message.door)
+                if door_key is None:
+                    raise Refused("unknown_door", "topic", "no such door, or not enrolled")
                 match message.leaf:
                     case "events":
-                        batches.append(self._read_batch(message))
+                        batches.append(self._read_batch(message, door_key))
                     case "state":
-                        reports += self._read_state(message)
+                        reports.append(_read_state(message, door_key))
                     case "answer":
-                        door_key = self._door_key(message.door)
                         self._commands.answered(message.door, message.payload, door_key, int(self._clock()))
             except Refused as refused:
                 log.warning("%s of %s refused: %s", message.leaf, message.door, refused)
-        for not_taken in self._service.doors_reported(reports, int(self._clock())) if reports else ():
-            log.warning("a state refused: %s", not_taken)
+        self._take_reports(reports)
         self._store_and_receipt(batches)
         self._acknowledge(messages)
 
-    def _read_batch(self, message: _Arrived) -> ReadBatch:
-        door_key = self._door_key(message.door)
+    def _read_batch(self, message: _Arrived, door_key: VerifyKey) -> ReadBatch:
         try:
             if len(message.payload) > LIMITS.sealed_batch_bytes:
                 raise Refused("too_large", "batch", f"over {LIMITS.sealed_batch_bytes} bytes")
@@ -298,21 +302,18 @@ class HubLink:
             self._store.refused(message.door, refused.code, int(self._clock()))
             raise
 
-    def _read_state(self, message: _Arrived) -> list[StateReport]:
-        if message.payload == OFFLINE:
-            log.info("%s is offline", message.door)
-            return []
-        door_key = self._door_key(message.door)
-        keys = {door_key.thumbprint: door_key}
-        report = parse_state(open_envelope(message.payload, STATE_TYP, keys, max_bytes=MAX_BYTES).payload)
-        if report.door != message.door:
-            raise Refused("wrong_door", "state.door", "not the door whose topic and key it came with")
-        forgotten = self._store.receipt_reported(message.door, report.log, report.receipt, int(self._clock()))
-        if forgotten is not None:
+    def _take_reports(self, reports: list[StateReport]) -> None:
+        """What doors say of themselves. Every door does each minute, so it is taken in together."""
+        if not reports:
+            return
+        now_s = int(self._clock())
+        for forgotten in self._store.receipts_reported(reports, now_s):
             self._publish_receipt(forgotten)
-        self._held[message.door] = report.trust_version
-        self._offer_trust(message.door, report.trust_version)
-        return [report]
+        for report in reports:
+            self._held[report.door] = report.trust_version
+            self._offer_trust(report.door, report.trust_version)
+        for not_taken in self._service.doors_reported(reports, now_s):
+            log.warning("a state refused: %s", not_taken)
 
     def _follow_trust(self) -> None:
         """A ceremony's document has come in: the doors are to have it before anything that its keys sign."""
@@ -332,12 +333,6 @@ class HubLink:
         newer = self._trust.since(version)
         if newer is not None:
             self.publish(topic(door, "trust"), newer, retain=True)
-
-    def _door_key(self, door: str) -> VerifyKey:
-        door_key = self._service.event_key(door)
-        if door_key is None:
-            raise Refused("unknown_door", "topic", "no such door, or not enrolled")
-        return door_key
 
     def _store_and_receipt(self, batches: list[ReadBatch]) -> None:
         if not batches:
@@ -376,3 +371,11 @@ class HubLink:
     def _publish_receipt(self, receipt: Receipt) -> None:
         sealed = seal(canonical(receipt), RECEIPT_TYP, self._keys.receipt_key)
         self.publish(topic(receipt.door, "receipt"), sealed, retain=True)
+
+
+def _read_state(message: _Arrived, door_key: VerifyKey) -> StateReport:
+    keys = {door_key.thumbprint: door_key}
+    report = parse_state(open_envelope(message.payload, STATE_TYP, keys, max_bytes=MAX_BYTES).payload)
+    if report.door != message.door:
+        raise Refused("wrong_door", "state.door", "not the door whose topic and key it came with")
+    return report

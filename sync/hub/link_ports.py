@@ -45,8 +45,8 @@ class LinkSettings(Protocol):
 class LinkService(Protocol):
     """What the link needs of the hub's service. Times are whole UTC seconds."""
 
-    def event_key(self, door_id: str, /) -> VerifyKey | None:
-        """The key the door signs with; None for a door that is unknown or not enrolled."""
+    def event_keys(self, doors: Collection[str], /) -> dict[str, VerifyKey]:
+        """The keys that doors sign with, without those of doors that are unknown or not enrolled."""
 
     def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
         """State reports whose signatures held; gives back what was refused of them."""

@@ -59,8 +59,8 @@ class Service:
     def __init__(self, key: VerifyKey) -> None:
         self._key = key
 
-    def event_key(self, door_id: str, /) -> VerifyKey | None:
-        return self._key if door_id == DOOR else None
+    def event_keys(self, doors: Collection[str], /) -> dict[str, VerifyKey]:
+        return {DOOR: self._key} if DOOR in doors else {}
 
     def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
         return []

@@ -29,7 +29,9 @@ OVERTAKEN_S = 10
 AHEAD_S = 30 * 86_400
 """A reported number further ahead of the time than this is refused: one door could run the sequence to its end."""
 
-EVENT_KEY: Final = select(Door.event_key).where(Door.id == bindparam("door"))
+EVENT_KEYS: Final = select(Door.id, Door.event_key).where(
+    Door.id.in_(bindparam("doors", expanding=True)), Door.event_key.is_not(None)
+)
 CURRENT: Final = select(DoorList.door, DoorList.version).where(DoorList.door.in_(bindparam("doors", expanding=True)))
 
 
@@ -93,10 +95,10 @@ class DoorDesk:
 
         self.bench.run(0, keep)
 
-    def event_key(self, door_id: str) -> VerifyKey | None:
-        """The key a door signs with; None for a door that is unknown or not enrolled."""
-        known = self.bench.look(lambda session: session.scalar(EVENT_KEY, {"door": door_id}))
-        return None if known is None else load_public(known)
+    def event_keys(self, doors: Collection[str]) -> dict[str, VerifyKey]:
+        """The keys that doors sign with, without those of doors that are unknown or not enrolled."""
+        known = self.bench.look(lambda session: session.execute(EVENT_KEYS, {"doors": doors}).all())
+        return {door: load_public(key) for door, key in known}
 
     def door_reported(self, door_id: str, report: StateReport, at: int) -> None:
         """Take in a state report whose signature held, received at `at`. Raises Refused `not_found`, `wrong_door`,

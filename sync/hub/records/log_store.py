@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from controller.formats.encoding import decode
 from controller.formats.event import Event, LogEnd, Opening, Receipt, SealedStatement, parse_event
+from controller.formats.state import StateReport
 from sync.hub.records.collector import ReadBatch
 from sync.hub.records.log_storing import Answer, Storing, count, receipt_number
 from sync.hub.records.log_tables import (
@@ -35,6 +37,8 @@ from sync.hub.store.database import Sessions, reading
 
 # Pages, because a reader that stays in one transaction keeps the database from tidying up behind it.
 PAGE_RECORDS = 1_000
+
+RECEIPT_NUMBERS: Final = select(ReceiptNumberRow).where(ReceiptNumberRow.door.in_(bindparam("doors", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -99,22 +103,29 @@ class LogStore:
             row = session.get(IncidentRow, (door, code))
             return (row.log, row.seq) if row else ("", 0)
 
-    def receipt_reported(self, door: str, log: str, number: int, now_s: int) -> Receipt | None:
-        """The door has accepted receipt `number`: the next one is higher.
+    def receipts_reported(self, reports: Sequence[StateReport], now_s: int) -> list[Receipt]:
+        """Doors have accepted receipts of these numbers: the next ones are higher.
 
-        When this hub does not remember giving it, it goes on from a backup, and the door may believe records to be here
-        that are not: then the receipt that says how far `log` is held, to be sent at once."""
+        Where this hub does not remember giving one, it goes on from a backup, and the door may believe records to be
+        here that are not: then the receipt that says how far its log is held, to be sent at once."""
+        doors = {report.door for report in reports}
         with self._reading.begin() as session:
-            known = session.get(ReceiptNumberRow, door)
-            if known is not None and number <= min(known.reported, known.last):
-                # Both only ever grow. Every door says this every minute: not worth the writers' lock.
-                return None
+            known = {
+                row.door: min(row.reported, row.last) for row in session.scalars(RECEIPT_NUMBERS, {"doors": doors})
+            }
+        # Both only ever grow. Every door says this every minute: not worth the writers' lock.
+        news = [report for report in reports if report.receipt > known.get(report.door, -1)]
+        if not news:
+            return []
+        forgotten: list[Receipt] = []
         with self._sessions.begin() as session:
-            numbers = receipt_number(session, door)
-            numbers.reported = max(numbers.reported, number)
-            if number <= numbers.last:
-                return None
-            return Storing(session, now_s).receipt(door, log)
+            # In one order, so that two processes never wait for each other.
+            for report in sorted(news, key=lambda report: report.door):
+                numbers = receipt_number(session, report.door)
+                numbers.reported = max(numbers.reported, report.receipt)
+                if report.receipt > numbers.last:
+                    forgotten.append(Storing(session, now_s).receipt(report.door, report.log))
+        return forgotten
 
     # --- reading ---
 

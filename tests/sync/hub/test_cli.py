@@ -67,7 +67,7 @@ def test_a_door_comes_into_service(hub, tmp_path):
     hub(*add)
     certificate = x509.load_pem_x509_certificate((tmp_path / "unit" / "agent.crt").read_bytes())
     assert certificate.subject.rfc4514_string() == "CN=a-1"
-    assert open_hub(hub.folder).service.event_key("a-1") == key.verify_key
+    assert open_hub(hub.folder).service.event_keys({"a-1", "b-2"}) == {"a-1": key.verify_key}
     trust = open_first((tmp_path / "unit" / "trust.json").read_bytes()).trust
     hub("list-of", "a-1", "--out", str(tmp_path / "list.json"))
     envelope = (tmp_path / "list.json").read_bytes()

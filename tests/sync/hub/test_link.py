@@ -112,8 +112,8 @@ class Service:
         self.reports: list[StateReport] = []
         self.dues = 0
 
-    def event_key(self, door_id: str, /) -> VerifyKey | None:
-        return self._keys.get(door_id)
+    def event_keys(self, doors: Collection[str], /) -> dict[str, VerifyKey]:
+        return {door: key for door, key in self._keys.items() if door in doors}
 
     def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
         self.reports += reports

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from controller.formats.encoding import canonical
 from controller.formats.event import LogEnd
+from controller.formats.state import StateReport
 from sync.hub.records.collector import Append, Fork, Gap, Held, ReadBatch, read_batch
 from sync.hub.records.log_store import PAGE_RECORDS, LogStore, forget_chain
 from sync.hub.store.database import Sessions, open_database
@@ -37,6 +38,14 @@ def door() -> DoorLog:
 
 def read(door: DoorLog, first: int, last: int) -> ReadBatch:
     return read_batch(door.batch(first, last), door.door, door.signing.verify_key)
+
+
+def reports(receipt: int, door: str = "hall-1") -> StateReport:
+    """What a door says of itself, with the number of the last receipt it has taken."""
+    return StateReport(
+        door=door, at=0, clock="synced", list_version=0, list_hash=None, trust_version=1, receipt=receipt, log=LOG,
+        seq=0, posture="controlled", faults=(),
+    )  # fmt: skip
 
 
 def test_what_was_stored_comes_back_byte_for_byte(store: LogStore, door: DoorLog):
@@ -102,11 +111,20 @@ def test_a_fork_is_recorded_by_name_and_stores_nothing(store: LogStore, door: Do
 
 def test_a_hub_that_forgot_its_receipts_says_at_once_how_far_it_holds_the_log(store: LogStore, door: DoorLog):
     (answer,) = store.store([read(door, 1, 4)], NOW_S)
-    assert store.receipt_reported("hall-1", LOG, answer.receipt.number, NOW_S) is None
-    receipt = store.receipt_reported("hall-1", LOG, answer.receipt.number + 5, NOW_S + 60)
-    assert receipt is not None
+    assert store.receipts_reported([reports(answer.receipt.number)], NOW_S) == []
+    (receipt,) = store.receipts_reported([reports(answer.receipt.number + 5)], NOW_S + 60)
     assert (receipt.seq, receipt.number) == (4, answer.receipt.number + 60)
-    assert store.receipt_reported("hall-1", LOG, receipt.number, NOW_S + 61) is None
+    assert store.receipts_reported([reports(receipt.number)], NOW_S + 61) == []
+
+
+def test_doors_that_report_together_are_each_answered_for_themselves(store: LogStore, door: DoorLog):
+    (answer,) = store.store([read(door, 1, 4)], NOW_S)
+    known, ahead = answer.receipt.number, answer.receipt.number + 5
+    together = [reports(ahead, "hall-2"), reports(known), reports(ahead), reports(known)]
+    assert [(each.door, each.seq) for each in store.receipts_reported(together, NOW_S + 60)] == [
+        ("hall-1", 4),
+        ("hall-2", 0),
+    ]
 
 
 def test_a_fork_inside_one_transaction_is_seen(store: LogStore, door: DoorLog):
@@ -125,8 +143,7 @@ def test_a_new_log_of_the_same_door_starts_at_one(store: LogStore, door: DoorLog
 
 
 def test_receipt_numbers_pass_what_the_door_reports(store: LogStore, door: DoorLog):
-    store.receipt_reported("hall-1", LOG, NOW_S + 1000, NOW_S)
-    store.receipt_reported("hall-1", LOG, NOW_S + 10, NOW_S)
+    store.receipts_reported([reports(NOW_S + 1000), reports(NOW_S + 10)], NOW_S)
     (answer,) = store.store([read(door, 1, 4)], NOW_S)
     assert answer.receipt
     assert answer.receipt.number > NOW_S + 1000
