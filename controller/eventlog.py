@@ -174,7 +174,8 @@ class EventLog:
         if seq == self.end.seq:  # what nearly every receipt is about
             return self.end.hash
         if seq == 0:
-            return GENESIS
+            # A log whose beginning is gone cannot be told from there: a hub without it contradicts it.
+            return None if self._kept("pruned_seq") else GENESIS
         for row in self._held:
             if row[0] == seq:
                 return row[3]

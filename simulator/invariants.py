@@ -36,7 +36,7 @@ class Broken(Exception):
 
 RIGHT_MS = 60_000
 HOUR_MS = 3_600_000
-STEPS_A_MINUTE = 20_000
+STEPS_A_MINUTE = 1_000
 DAY_MS = 24 * HOUR_MS
 # What is not part of a word becomes a space: a PIN is looked for as a word of its own, because inside a timestamp or
 # base64 six digits are chance.
@@ -305,7 +305,7 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor, seen: Seen) -> str
 
 
 def rests(world: World) -> str | None:
-    """No loop spins: a minute of the world never takes more than 20,000 steps."""
+    """No loop spins: a minute of the world never takes more than 1,000 steps."""
     steps = world.steps_this_minute
     return f"{steps} steps in a minute" if steps > STEPS_A_MINUTE else None
 

@@ -295,6 +295,19 @@ def test_nothing_goes_without_a_receipt(log: EventLog):
     assert log.prune(NOON + 9_999 * DAY_S) == 0
 
 
+def test_a_hub_that_holds_nothing_of_a_pruned_log_contradicts_it(log: EventLog):
+    add(log, *[OPENED] * 4)
+    nothing = receipt(log, 0, 9)
+    assert not log.contradicted_by(nothing)  # the whole log is there to be told again
+    log.acknowledge(receipt(log, 3, 7), NOON)
+    assert log.prune(NOON + 8 * DAY_S) == 3
+    assert log.contradicted_by(nothing)
+    assert not log.acknowledge(nothing, NOON + 8 * DAY_S)
+    loss, *again = log.start_over(nothing, (NOON + 8 * DAY_S) * 1000, "synced")
+    assert (loss.kind, loss.detail["last"]) == ("loss", 3)
+    assert [event.kind for event in again] == ["opened"]
+
+
 def test_after_a_hub_fell_back_the_week_starts_again(log: EventLog):
     add(log, *[OPENED] * 4)
     log.acknowledge(receipt(log, 4, 7), NOON)
