@@ -36,7 +36,8 @@ class Broken(Exception):
 
 RIGHT_MS = 60_000
 HOUR_MS = 3_600_000
-STEPS_A_MINUTE = 1_000
+# A hub that comes back answers some thousands of messages at once; two that kept asking each other took 20,000 steps.
+LATELY_STEPS = 10_000
 DAY_MS = 24 * HOUR_MS
 # What is not part of a word becomes a space: a PIN is looked for as a word of its own, because inside a timestamp or
 # base64 six digits are chance.
@@ -305,9 +306,9 @@ def wrong_hub_clock_passes(world: World, door: SimulatedDoor, seen: Seen) -> str
 
 
 def rests(world: World) -> str | None:
-    """No loop spins: a minute of the world never takes more than 1,000 steps."""
-    steps = world.steps_this_minute
-    return f"{steps} steps in a minute" if steps > STEPS_A_MINUTE else None
+    """No loop spins: ten minutes of the world never take more than 10,000 steps."""
+    steps = world.steps_lately
+    return f"{steps} steps in ten minutes" if steps > LATELY_STEPS else None
 
 
 def linked_clock_is_right(world: World, door: SimulatedDoor, seen: Seen) -> str | None:

@@ -30,7 +30,7 @@ from simulator import invariants, list_invariants
 from simulator.cheap_crypto import cheap_crypto
 from simulator.hub_store import HubDoor
 from simulator.invariants import Broken
-from simulator.people import DAY_MS, MINUTE_MS, People
+from simulator.people import DAY_MS, People
 from simulator.seen import Seen
 from simulator.simulated_broker import SimulatedBroker
 from simulator.simulated_disk import Fuse, SimulatedDisk
@@ -43,6 +43,7 @@ START_MS = 1_798_700_400_000  # 2026-12-31T07:00:00Z, a Thursday before a year's
 MARGIN_S = 900
 HUB_TURN_MS = 600_000
 LOOK_AT_STEPS = 500
+LATELY_MS = 600_000
 AFTER_A_STEP = (*invariants.INVARIANTS, list_invariants.list_is_published, list_invariants.list_survives)
 EVERY_TEN_MINUTES = (
     invariants.good_clock_is_believed,
@@ -115,8 +116,8 @@ class World:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._touched: dict[str, SimulatedDoor] = {}  # doors that wrote something in this step
-        self._minute_over_ms = 0
-        self._steps_before_minute = 0
+        self._lately_over_ms = 0
+        self._steps_before = 0
         self._hub_off_ms = 0
         self._hub_wrong_since_ms = 0
         self.hub_clock_wrong = (0, 0)  # for how long it was wrong, and since when it is right
@@ -157,9 +158,9 @@ class World:
         queue, report = self._queue, self.report
         while queue and queue[0][0] <= end_ms:
             self.now_ms, _, call = heappop(queue)
-            if self.now_ms >= self._minute_over_ms:
-                self._minute_over_ms = (self.now_ms // MINUTE_MS + 1) * MINUTE_MS
-                self._steps_before_minute = report.steps
+            if self.now_ms >= self._lately_over_ms:
+                self._lately_over_ms = (self.now_ms // LATELY_MS + 1) * LATELY_MS
+                self._steps_before = report.steps
             report.steps += 1
             if report.steps % LOOK_AT_STEPS == 0:
                 self._must("rests", invariants.rests(self))
@@ -174,9 +175,9 @@ class World:
         return self.report
 
     @property
-    def steps_this_minute(self) -> int:
-        """How many steps the present minute took so far."""
-        return self.report.steps - self._steps_before_minute
+    def steps_lately(self) -> int:
+        """How many steps the present ten minutes took so far."""
+        return self.report.steps - self._steps_before
 
     @property
     def hub_clock_off_ms(self) -> int:
