@@ -60,7 +60,7 @@ class MatrixPad:
         for key in keys:
             for down in (True, False):
                 self.hold(key, down)
-                sleep(0.12)
+                sleep(0.25)  # several scans, also on a machine that plays worlds beside
 
     def close(self) -> None:
         if self._own:
