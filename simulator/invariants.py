@@ -291,13 +291,16 @@ def good_clock_is_believed(world: World, door: SimulatedDoor, seen: Seen) -> str
 
 
 def wrong_hub_clock_passes(world: World, door: SimulatedDoor, seen: Seen) -> str | None:
-    """A wrong hub clock locks nobody out for longer than it is wrong: as long again and an hour after it is right, a
-    linked door whose NTP is right tells the right time."""
+    """A wrong hub clock locks nobody out for longer than it is wrong: as long again and an hour after the hub is
+    there and right, a linked door whose NTP is right tells the right time."""
     now = seen.now
-    if now is None or not world.weather.hub_clock_touched or not door.linked or world.hub_clock_off_ms:
+    if now is None or not world.weather.hub_clock_touched or not door.linked:
+        return None
+    if world.hub_clock_off_ms or not world.hub.up:
         return None
     wrong_ms, right_since_ms = world.hub_clock_wrong
-    quiet_ms = world.now_ms - max(right_since_ms, door.clocks.changed_ms, door.linked_since_ms)
+    well_since_ms = max(right_since_ms, door.clocks.changed_ms, door.linked_since_ms, world.hub.well_since_ms)
+    quiet_ms = world.now_ms - well_since_ms
     if quiet_ms < wrong_ms + HOUR_MS:
         return None
     if door.clocks.ntp_off_ms != 0 or (now.trusted and abs(now.utc_ms - world.now_ms) <= 2 * RIGHT_MS):
