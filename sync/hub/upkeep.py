@@ -6,7 +6,9 @@ looks again within its own transaction.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -16,10 +18,9 @@ from sync.hub.booking.credentials import Minter, forget_over
 from sync.hub.doors import readiness, updates
 from sync.hub.doors.readiness import DoorReadiness, Late
 from sync.hub.events import hub_events
-from sync.hub.events.hub_events import HubEventType, tell
 from sync.hub.issuing.issuer import ISSUED_AHEAD_S, REFRESH_S
 from sync.hub.store import questions
-from sync.hub.store.models import Delivery, Door, DoorList, ListRequest, Reservation, Room
+from sync.hub.store.models import Delivery, Door, DoorList, ListRequest, Reservation, Room, Way
 from sync.hub.town import policies
 from sync.hub.workbench import Workbench
 
@@ -30,11 +31,14 @@ BEHIND_DOORS = 100
 """So many of them at a time: what doors report is heard in between. A hub that published to thousands at a time would
 hear too late that they have their lists, and publish to all of them again."""
 
-FORGET_S = 60
-"""How often codes that are over are looked for."""
+FORGET_S = 600
+"""How often codes that are over are looked for, among all there are."""
 
 WATCH_S = 20
 """How often doors and late reservations are looked at."""
+
+WATCH_DOORS = 1_000
+"""Of so many doors at a time is told what changed: the others wait for the next look."""
 
 REFRESH_DOORS = 50
 """So many daily refreshes at a time: a town's lists grow old together, and reservations must not wait for all."""
@@ -64,8 +68,11 @@ class Upkeep:
         after a day, publish what is new, and publish again to doors that are behind."""
         if self._is_time("forget", FORGET_S, now):
             self.bench.run(now, _forget)
-        if self._is_time("watch", WATCH_S, now) and self.bench.look(lambda session: _anything_seen(session, now)):
-            self.bench.run(now, lambda minter: _watch(minter.session, now))
+        if self._is_time("watch", WATCH_S, now):
+            doors, late = self.bench.look(lambda session: (_changed(session, now), _not_told(session, now)))
+            if doors or late:
+                names = [door.id for door, _ in doors[:WATCH_DOORS]]
+                self.bench.run(now, lambda minter: _watch(minter.session, names, now))
         since = self._done_at.get("codes", now - AWAY_S)
         if self.bench.look(lambda session: _anything(session, now, since)):
             self.bench.run(now, lambda minter: _codes(minter, since))
@@ -126,9 +133,10 @@ def _behind(session: Session, now: int) -> list[str]:
     return list(session.scalars(behind.order_by(func.coalesce(DoorList.published_at, 0)).limit(BEHIND_DOORS)))
 
 
-def _changed(session: Session, now: int) -> list[tuple[Door, DoorReadiness]]:
-    """Doors that became ready, or no longer are."""
-    doors = session.scalars(select(Door).order_by(Door.id)).all()
+def _changed(session: Session, now: int, names: list[str] | None = None) -> list[tuple[Door, DoorReadiness]]:
+    """Doors that became ready, or no longer are: of these, or (None) of all."""
+    query = select(Door).order_by(Door.id)
+    doors = session.scalars(query if names is None else query.where(Door.id.in_(names))).all()
     states = readiness.doors_readiness(session, doors, now)
     return [(door, state) for door, state in zip(doors, states, strict=True) if door.ready is not state.ready]
 
@@ -144,25 +152,21 @@ def _not_told(session: Session, now: int) -> list[tuple[Late, Reservation, Deliv
     return found
 
 
-def _anything_seen(session: Session, now: int) -> bool:
-    """Whether `_watch` has anything to tell: it would take the writers' lock."""
-    return bool(_changed(session, now) or _not_told(session, now))
-
-
-def _watch(session: Session, now: int) -> None:
-    """Tell what changed about doors, and which reservations are late."""
-    for door, state in _changed(session, now):
+def _watch(session: Session, names: list[str], now: int) -> None:
+    """Tell what changed about these doors, and which reservations are late."""
+    behind: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+    ways = select(Way.door, Room.service, Room.id).join(Room, Room.id == Way.room).where(Way.door.in_(names))
+    for name, service, room in session.execute(ways.order_by(Room.id)):
+        behind[name].append({"service": service, "room": room})
+    told: list[dict[str, Any]] = []
+    for door, state in _changed(session, now, names):
         door.ready = state.ready
-        _tell_rooms(session, door.id, "door.ready" if state.ready else "door.not_ready", state.line, now)
+        what = {"type": "door.ready" if state.ready else "door.not_ready", "detail": {"line": state.line}}
+        told += [{**what, **where, "door": door.id} for where in behind[door.id]]
+    hub_events.tell_all(session, now, told)
     for each, reservation, delivery in _not_told(session, now):
         delivery.stale = True
         _tell_stale(session, reservation, each.door, now)
-
-
-def _tell_rooms(session: Session, door: str, kind: HubEventType, line: str, now: int) -> None:
-    rooms = session.scalars(select(Room).where(Room.id.in_(questions.rooms_behind(session, door))).order_by(Room.id))
-    for room in rooms.all():
-        tell(session, now, kind, service=room.service, room=room.id, door=door, detail={"line": line})
 
 
 def _tell_stale(session: Session, reservation: Reservation, door: str, now: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
+from sync.hub import upkeep
 from sync.hub.booking.closures import Closing
 from sync.hub.events.feed import Feed
 from sync.hub.records.log_store import LogStore
@@ -122,6 +123,17 @@ def test_a_ready_door_is_green_and_changes_are_told(service, list_of, told):
     events = told(STAFF, prefix="door")
     assert events.count("door.ready") == 1
     assert events[-1] == "door.not_ready"
+
+
+def test_what_changed_at_many_doors_is_told_in_turns(service, list_of, told, monkeypatch):
+    monkeypatch.setattr(upkeep, "WATCH_DOORS", 1)
+    for door in ("front", "a-1"):
+        _make_ready(service, list_of, door, NOW)
+    seen = []
+    for at in (NOW, NOW + 20, NOW + 40):
+        service.due(at)
+        seen.append(told(STAFF, prefix="door.ready"))
+    assert 0 < len(seen[0]) < len(seen[1]) == len(seen[2])
 
 
 def test_a_room_is_occupied_closed_or_free(service, list_of):
