@@ -198,7 +198,7 @@ class SimulatedDoor:
         self.agent_life += 1
         self._link = agent.Link(self.id, self._true_ms() / 1000, self._chance.random())
         if self.performer is not None:
-            self.performer.joined("sync")
+            self._alive(lambda: self.performer.joined("sync") if self.performer else None)
             self._handle(agent.ControllerHere())
         self._wake_link()
 
