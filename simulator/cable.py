@@ -13,6 +13,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
+from simulator.ports import free_port
+
 CHUNK_BYTES: Final = 65_536
 CONNECT_S: Final = 5.0
 
@@ -29,7 +31,8 @@ class Cable:
         self._closed = False
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.port = port or _free_port()
+        # Not 0: Linux gives such a port up when listening ends.
+        self.port = port or free_port()
         self._listener.bind(("127.0.0.1", self.port))
         self._accepting = threading.Thread(target=self._accept, name="cable", daemon=True)
         self.mend()
@@ -48,7 +51,7 @@ class Cable:
                 return
             if self._mended.is_set():
                 self._mended.clear()
-                # On Linux this ends the listening and keeps a port that was asked for by number (see `_free_port`), so
+                # On Linux this ends the listening and keeps a port that was asked for by number, so
                 # nobody else can take it meanwhile. Done twice, the socket could not listen again.
                 _end(self._listener)
             self._drop_all()
@@ -122,12 +125,6 @@ class Cable:
         if sink is not None:
             _end(sink)
         _end(source)
-
-
-def _free_port() -> int:
-    """A port nobody uses now. Binding to 0 itself would not do: Linux gives such a port up when listening ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _end(connection: socket.socket) -> None:

@@ -28,6 +28,7 @@ from simulator.demo_files import CLIENT, DOOR, ROOM, Folders, Rules
 from simulator.door_client import DoorClient
 from simulator.hub_client import HubClient
 from simulator.pins import SOCKET_VARIABLE
+from simulator.ports import free_port
 from simulator.processes import LOG_LINES, Child, Processes, run_to_end
 from simulator.tap import RIGHTS, Tap
 from simulator.virtual_clock import FILE_VARIABLE
@@ -67,10 +68,10 @@ class Demo:
         self._connected: HardwareClient | None = None
         self._tap: Tap | None = None
         self._broker_files: BrokerFiles | None = None
-        self._broker_port = broker.free_port()
-        self._http_port = broker.free_port()
-        self._doors_port = broker.free_port()
-        self.display_port = broker.free_port()
+        self._broker_port = free_port()
+        self._http_port = free_port()
+        self._doors_port = free_port()
+        self.display_port = free_port()
 
     def __enter__(self) -> Demo:
         return self

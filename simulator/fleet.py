@@ -28,6 +28,7 @@ from simulator.demo import COMMAND
 from simulator.fleet_door import DoorKit
 from simulator.fleet_worker import Flood, Marks, Order, Progress, Site, Start, Watch, Write, work
 from simulator.hub_client import HubClient
+from simulator.ports import free_port
 from simulator.processes import Child, NotInTime, Processes
 from simulator.resources import memory_of, processor_s
 from sync.hub.cli_app import Hub
@@ -84,10 +85,10 @@ class Fleet:
 
     def __init__(self, folder: Path, size: Size, tell: Tell) -> None:
         self.size = size
-        self.broker_port = broker.free_port()
+        self.broker_port = free_port()
         self._folder = folder
         self._tell = tell
-        self._http_port = broker.free_port()
+        self._http_port = free_port()
         self._processes = Processes(folder / "logs")
         self._doors: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._progress: dict[Connection, Progress] = {}

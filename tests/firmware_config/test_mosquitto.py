@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from simulator.ports import free_port
 from sync import topics
 from sync.hub.doors.revocation import BrokerFiles, access_rules
 from sync.hub.keys.ca import Authority, make_authority, make_tls
@@ -105,8 +106,7 @@ def town(tmp_path_factory):
 @pytest.fixture(scope="module")
 def port(town):
     """The port of a broker that runs the shipped files; only paths, port and account are the test's."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     shipped = (SHIPPED / "zaalsleutel.conf").read_text()
     adapted = shipped.replace("/etc/zaalsleutel/broker", str(town)).replace("listener 8883", f"listener {port}")
     assert adapted.count(str(town)) == 5

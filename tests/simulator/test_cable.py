@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from simulator.cable import Cable
+from simulator.ports import free_port
 from tests.hal.bench import eventually
 
 
@@ -107,9 +108,7 @@ def test_a_silent_cut_swallows_everything_and_says_nothing(cable):
 
 
 def test_without_a_broker_the_door_sees_a_closed_connection():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    cable = Cable(("127.0.0.1", port))
+    cable = Cable(("127.0.0.1", free_port()))
     with dial(cable) as door:
         assert door.recv(1) == b""
     cable.close()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from simulator.ports import free_port
 from sync.hub.keys.ca import Authority, make_tls
 
 
@@ -17,7 +18,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         make_tls(folder, ["localhost"], _now())
 
@@ -51,12 +52,6 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _now() -> datetime.datetime:

@@ -14,6 +14,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from simulator import broker as shipped
+from simulator.ports import free_port
 from sync.hub.keys.ca import HUB, Authority, make_authority, make_tls
 from sync.topics import DOWN, UP, topic
 
@@ -57,7 +58,7 @@ class Town:
         now = datetime.datetime.now(datetime.UTC)
         self.folder, self.now = folder, now
         make_tls(folder, ["localhost"], now)
-        self.port = shipped.free_port()
+        self.port = free_port()
         file = shipped.write_configuration(folder, folder, self.port)
         with (folder / "broker.log").open("wb") as log:
             self._process = subprocess.Popen(shipped.command(file), stdout=log, stderr=log)

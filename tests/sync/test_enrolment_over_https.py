@@ -21,6 +21,7 @@ from controller.formats.enrolment_messages import (
 )
 from controller.formats.errors import Refused
 from controller.formats.messages import Hello
+from simulator.ports import free_port
 from sync.agent import https
 from sync.agent.enrol import Errands
 from sync.hub.doors.enrol_server import DoorsServer
@@ -41,8 +42,7 @@ class Served(Town):
 
 def serve(town: Town, tls: Path) -> tuple[str, DoorsServer]:
     """The desk of a town on the network, with the certificate in `tls`: its place, and the server."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
+    port = free_port()
     settings = Settings(
         database="",
         http=Http(host="127.0.0.1", port=1),

@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
 from simulator.broker import SEARCHED, write_configuration
+from simulator.ports import free_port
 from sync.hub import cli
 from sync.hub.doors.enrol_desk import note_certificate
 from sync.hub.doors.enrol_models import ShutDoor
@@ -47,8 +48,7 @@ class Broker:
         make_tls(self.tls, ["localhost"], NOW)
         BrokerFiles(self.tls).write_first()
         self.authority = Authority.load(self.tls)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.folder = folder
         configuration = write_configuration(folder, self.tls, self.port)
         # The rules that the hub writes, where the shipped file has them: beside the certificates.

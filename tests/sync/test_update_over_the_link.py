@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from controller.formats.messages import Hello, SendState, UpdateIs
 from controller.formats.state import STATE_TYP, StateReport, UpdateState
 from controller.formats.trust import TrustKey
 from controller.updater import Places, install
+from simulator.ports import free_port
 from sync.agent import updates as agent_updates
 from sync.agent.config import BrokerSection, Config, DoorSection, UpdateSection
 from sync.agent.runner import Runner
@@ -62,8 +62,7 @@ class Hub:
         service.apply(read_town(TOWN), int(time.time()))
         with town.sessions.begin() as session:
             session.get_one(Door, DOOR).event_key = self.event_key.verify_key.jwk()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = int(probe.getsockname()[1])
+        port = free_port()
         self.place = f"localhost:{port}"
         self.updates = folder / "updates"
         settings = Settings(

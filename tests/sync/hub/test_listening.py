@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.formats.errors import Refused
+from simulator.ports import free_port
 from sync.hub import cli, server
 from sync.hub.listening import listening
 from sync.hub.settings import FILE
@@ -44,8 +45,7 @@ def test_a_hub_does_not_start_without_a_place_for_programs_or_for_doors(
     """One that went on without a place for doors would let no unit enrol, and their certificates run out."""
     made = CliRunner().invoke(cli.app, ["init", str(tmp_path), "--host", "localhost"])
     assert made.exit_code == 0, made.output
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free = int(probe.getsockname()[1])
+    free = free_port()
     ports = {"http": free, "doors": free, section: taken}
     settings = tmp_path / FILE
     text = settings.read_text().replace("port = 8080", f"port = {ports['http']}")

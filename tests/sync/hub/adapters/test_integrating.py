@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from datetime import date, datetime, time, timedelta
@@ -12,6 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+
+from simulator.ports import free_port
 
 ROOT = Path(__file__).parents[4]
 TEXT = (ROOT / "docs" / "integrating.md").read_text("utf-8")
@@ -41,9 +42,7 @@ def test_the_whole_text_works(tmp_path):
     missing = [program for program in ("curl", "bash") if shutil.which(program) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     for name, text in FILES.items():
         (tmp_path / name).write_text(current(text), "utf-8")
     script = PRELUDE + "".join(text for language, name, text in BLOCKS if language == "sh" and not name)
