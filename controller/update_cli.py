@@ -16,7 +16,7 @@ import typer
 
 from controller.formats.encoding import canonical, parse_object
 from controller.formats.envelope import seal
-from controller.formats.errors import Refused
+from controller.formats.errors import Refused, unusable
 from controller.formats.jwk import load_private
 from controller.formats.update import UPDATE_TYP, parse_update
 
@@ -58,7 +58,7 @@ def sign(
         signer = load_private(parse_object(key.read_bytes(), str(key)), str(key))
         out.write_bytes(seal(canonical(update), UPDATE_TYP, signer))
     except (Refused, OSError) as error:
-        print(error, file=sys.stderr)
+        print(unusable(error) if isinstance(error, OSError) else error, file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{update.version} for Debian {update.debian} {update.arch}, number {number}: {out}")
 
@@ -79,7 +79,7 @@ def install(
         unit = load(config)
         result = install_update(Places(spool, own, unit.data), unit.door.id, int(time()), run_command)
     except (Refused, OSError, ValueError) as error:
-        print(f"not installed: {error}", file=sys.stderr)
+        print(f"not installed: {unusable(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{result.version}: {result.outcome}")
     if result.outcome == RESTARTING:
@@ -97,7 +97,7 @@ def status(
     try:
         result = last_result(own)
     except (Refused, OSError) as error:
-        print(error, file=sys.stderr)
+        print(unusable(error) if isinstance(error, OSError) else error, file=sys.stderr)
         raise typer.Exit(1) from None
     print(json.dumps(None if result is None else msgspec.to_builtins(result)))
 
