@@ -28,6 +28,7 @@ from sync.hub.issuing.issuer import (
     DoorRecord,
     GrantRecord,
     GrantState,
+    beyond_reach,
     build_list,
     content_hash,
     needs_refresh,
@@ -270,6 +271,8 @@ class SimulatedHub:
             self.store.logs.setdefault((door.id, report.log), [])
             self._receipt(door, report.log)
         self.store.number = max(self.store.number, report.list_version)
+        if beyond_reach(door.version, report):
+            self._renew([door], daily=True)
 
     # ---- backup
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from controller.formats.errors import Refused
@@ -17,6 +17,7 @@ from sync.hub.booking import lifecycle, rotation
 from sync.hub.booking.credentials import Minter
 from sync.hub.doors import in_service, updates
 from sync.hub.events.hub_events import tell_each
+from sync.hub.issuing.issuer import beyond_reach
 from sync.hub.records import forged_passes
 from sync.hub.store.models import Door, DoorList
 from sync.hub.town.apply import Change, apply_town
@@ -133,6 +134,9 @@ class DoorDesk:
             told = lifecycle.applied_with(session, higher)
             for report in good:
                 _take_in(session, doors[report.door], report, at)
+            stranded = [each.door for each in good if beyond_reach(current.get(each.door, 0), each)]
+            if stranded:
+                session.execute(update(DoorList).where(DoorList.door.in_(stranded)).values(refresh_after=at))
             session.flush()
             tell_each(session, at, "delivery.applied", told)
             return refused

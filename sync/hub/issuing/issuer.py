@@ -32,6 +32,7 @@ from controller.formats.code_list import (
     check,
     dump,
 )
+from controller.formats.state import StateReport
 from sync.hub.booking.windows import merged
 
 GrantState = Literal["pending", "active", "suspended", "cancelled"]
@@ -141,6 +142,12 @@ def needs_refresh(issued: int, refresh_after: int, now_s: int) -> bool:
     """Whether a list is due to be made anew: a day has passed, or it was dated while this hub's clock was ahead, and
     doors will not judge by it until that time has come."""
     return now_s >= refresh_after or issued > now_s + ISSUED_AHEAD_S
+
+
+def beyond_reach(number: int, report: StateReport) -> bool:
+    """Whether a door without a list will not take the one numbered `number`: it had a higher one, whose file it lost,
+    from before this hub fell back to a backup. It needs one made anew."""
+    return report.list_hash is None and report.list_version > number
 
 
 def content_hash(code_list: CodeList) -> str:

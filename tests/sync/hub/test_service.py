@@ -224,6 +224,22 @@ def test_only_changed_lists_are_published_and_all_are_refreshed_after_a_day(serv
     assert len(broker.take()) == 4
 
 
+def test_a_door_without_a_list_that_had_a_higher_number_gets_one_it_can_take(service, broker, list_of):
+    """The hub fell back to a backup and the door lost its file: what the hub has to offer, the door may not take."""
+    before = list_of("a-1").version
+    broker.take()
+    service.door_reported("a-1", report("a-1", before + 1_000), NOW + 1)
+    service.due(NOW + 1)
+    assert list_of("a-1").version == before  # it has what it had before, and keeps it until there is something new
+    service.door_reported("a-1", report("a-1", before + 1_000, list_hash=None), NOW + 20)
+    service.due(NOW + 20)
+    assert broker.take() == ["zs/1/a-1/list"]
+    assert list_of("a-1").version > before + 1_000
+    service.door_reported("a-1", report("a-1", list_of("a-1").version), NOW + 21)
+    service.due(NOW + 21)
+    assert broker.take() == []
+
+
 def test_a_list_that_the_broker_did_not_take_is_due_at_once(service, broker):
     broker.there = False
     service.put("booking", "R-1", wish(rooms=("B",)), NOW)
