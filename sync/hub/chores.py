@@ -16,8 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from sync.hub.audit.retention import Retention
 from sync.hub.records.visits import Visits
 from sync.hub.store.database import Sessions
@@ -48,25 +46,27 @@ class Chores:
         self._thread.join()
 
     def turn(self) -> None:
-        """Do what is due."""
-        now = int(self._clock())
-        while self._follow(now):
-            continue
+        """Do what is due. A chore that fails stays due, and does not keep the other waiting."""
+        for chore in (self._follow, self._forget):
+            try:
+                chore(int(self._clock()))
+            except Exception:
+                # Whatever it is must not end this thread: nobody would be forgotten any more.
+                log.exception("a chore failed; it stays due")
+
+    def _follow(self, now: int) -> None:
+        """Follow visits, a page and then as long a rest as it took: who writes without a pause keeps every other writer
+        of the database waiting, the link among them."""
+        started_s = time.monotonic()
+        while self._visits.follow(now) and not self._stopping.wait(time.monotonic() - started_s):
+            started_s = time.monotonic()
+
+    def _forget(self, now: int) -> None:
         if now >= self._purge_at:
             gone = self._retention.purge(now)
             log.info("%d records no longer say who it was, %d reservations forgotten", gone.openings, gone.reservations)
             self._purge_at = now + PURGE_EVERY_S
 
-    def _follow(self, now: int) -> bool:
-        """One page of visits, and as long a rest as it took: who writes without a pause keeps every other writer of the
-        database waiting, the link among them."""
-        started_s = time.monotonic()
-        more = self._visits.follow(now)
-        return more and not self._stopping.wait(time.monotonic() - started_s)
-
     def _work(self) -> None:
         while not self._stopping.wait(EVERY_S):
-            try:
-                self.turn()
-            except SQLAlchemyError:
-                log.exception("a chore failed; it stays due")
+            self.turn()
