@@ -183,7 +183,7 @@ def _local(day: date, text: str, where: str, zone: ZoneInfo) -> datetime:
     try:
         wall = datetime.combine(day, time()) + timedelta(days=1) if text == "24:00" else None
         wall = wall or datetime.combine(day, time.fromisoformat(text.rjust(5, "0")))
-    except ValueError:
+    except (ValueError, OverflowError):  # the other: midnight after the last day that there is
         raise Refused("bad_request", where, "a time as 14:00") from None
     if wall.tzinfo is not None:
         raise Refused("bad_request", where, "the room's own time, without offset")

@@ -7,11 +7,12 @@ An entry is a reservation without a revision; the intake numbers it. `where` nam
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from controller.formats.code_list import KINDS, Kind, Language, Window
 from controller.formats.errors import Refused
@@ -84,6 +85,17 @@ def rejected(where: str, ref: str | None, refused: Refused) -> Rejected:
     """What was refused, as a line of the report."""
     text = f"{refused.where}: {refused.text}" if refused.where else refused.text
     return Rejected(where, ref, refused.code, text)
+
+
+def read_json(data: bytes) -> Any:
+    """A foreign document. Raises ValueError for what is no JSON, is nested too deep, or holds text that is no Unicode:
+    half of a surrogate pair could neither be stored nor told again."""
+    try:
+        document = json.loads(data)
+        json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return document
 
 
 def _digest(name: str) -> str:

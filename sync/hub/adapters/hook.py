@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from controller.formats.code_list import Window
 from controller.formats.errors import Refused
-from sync.hub.adapters.entry import LANGUAGES, Entry, Rejected, as_ref, one_of, rejected, window
+from sync.hub.adapters.entry import LANGUAGES, Entry, Rejected, as_ref, one_of, read_json, rejected, window
 from sync.hub.adapters.fetch import Access, Fetcher, read_secret
 from sync.hub.adapters.intake import Intake, Outcome
 from sync.hub.adapters.places import Places
@@ -66,8 +65,8 @@ class Hook:
 
     def _number(self, body: bytes) -> str:
         try:
-            number = str(pick(json.loads(body), self.plan.id))
-        except (ValueError, RecursionError):
+            number = str(pick(read_json(body), self.plan.id))
+        except ValueError:
             raise Refused("bad_request", "body", "is not JSON") from None
         if not _NUMBER.fullmatch(number):
             raise Refused("bad_request", self.plan.id, "names no reservation")
@@ -79,8 +78,8 @@ class Hook:
         if fetched.gone:
             return None
         try:
-            found = json.loads(fetched.body or b"")
-        except (ValueError, RecursionError):
+            found = read_json(fetched.body or b"")
+        except ValueError:
             raise Refused("upstream_failed", "fetch", "answered something that is not JSON") from None
         try:
             return self._entry(number, found)
@@ -155,7 +154,8 @@ def picked(document: object, path: str) -> list[Any]:
     for step in path.split("."):
         name = step.removesuffix("[]")
         members = [each[name] for each in found if isinstance(each, dict) and each.get(name) is not None]
-        found = [value for each in members for value in each] if step.endswith("[]") else members
+        lists = (each for each in members if isinstance(each, list))
+        found = [value for each in lists for value in each] if step.endswith("[]") else members
     return found
 
 

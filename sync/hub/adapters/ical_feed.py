@@ -163,11 +163,15 @@ def _windows(parts: Sequence[Component], rooms: tuple[str, ...], places: Places,
 def _dates(
     part: Component, first: date, length: timedelta, changed: set[datetime], zone: ZoneInfo, span: Span
 ) -> Iterator[date]:
-    """Every day of an all-day event, without those that other parts have changed."""
+    """Every day of an all-day event that may reach into the span, without those that other parts have changed. One that
+    "never ends" ends in the year 9999."""
     moved = "RECURRENCE-ID" in part
+    near = (span.start - 2 * DAY_S, span.until + 2 * DAY_S)  # zones, and opening hours past midnight
+    begins, ends = (datetime.fromtimestamp(at, UTC).toordinal() for at in near)
     for wall in _occurrences(part, datetime.combine(first, datetime.min.time()), zone, span):
         if moved or _moment(wall.date(), zone) not in changed:
-            yield from (wall.date() + timedelta(days=ahead) for ahead in range(max(length.days, 1)))
+            day = wall.date().toordinal()
+            yield from map(date.fromordinal, range(max(day, begins), min(day + max(length.days, 1), ends)))
 
 
 def _occurrences(part: Component, first: datetime, zone: tzinfo, span: Span) -> Iterator[datetime]:

@@ -10,7 +10,6 @@ document. Names of people are passed over: a holder is known by its `@id`, or el
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -19,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from controller.formats.code_list import Window
 from controller.formats.errors import Refused
-from sync.hub.adapters.entry import Entry, HolderKind, Rejected, as_ref, rejected, window
+from sync.hub.adapters.entry import Entry, HolderKind, Rejected, as_ref, read_json, rejected, window
 from sync.hub.adapters.places import Places
 from sync.hub.issuing.issuer import GrantState
 
@@ -66,8 +65,8 @@ TYPE_OF: Mapping[HolderKind, str] = {
 def read_oslo(data: bytes, places: Places, base: str = "") -> list[Entry | Rejected]:
     """The reservations of a document. Raises Refused `bad_document` when it is no JSON-LD with any."""
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = read_json(data)
+    except ValueError:
         raise Refused("bad_document", "document", "is not JSON") from None
     nodes = document.get("@graph", [document]) if isinstance(document, dict) else document
     found = [node for node in listed(nodes) if isinstance(node, dict) and RESERVATION in listed(node.get("@type"))]
@@ -160,7 +159,8 @@ def _moment(moment: object, where: str) -> datetime | date:
 
 def _holder(node: dict[str, Any], ref: str, base: str) -> tuple[str, HolderKind]:
     agents = [each for each in listed(node.get(f"{RESERVATION}.gereserveerdDoor")) if isinstance(each, dict)]
-    kinds = [HOLDERS[each] for agent in agents for each in listed(agent.get("@type")) if each in HOLDERS]
+    types = [each for agent in agents for each in listed(agent.get("@type")) if isinstance(each, str)]
+    kinds = [HOLDERS[each] for each in types if each in HOLDERS]
     names = [str(agent["@id"]) for agent in agents if not str(agent.get("@id", "_:")).startswith("_:")]
     return _name(names[0], base) if names else ref, kinds[0] if kinds else "association"
 

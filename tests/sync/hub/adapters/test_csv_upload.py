@@ -113,6 +113,12 @@ def test_a_time_that_a_clock_change_skips_or_repeats_is_asked_about(day, start):
     assert "clocks change" in found.text
 
 
+def test_midnight_after_the_last_day_there_is_costs_that_row_alone():
+    late, fine = rows("W-1,Feestzaal,31/12/9999,14:00,24:00", "W-2,Feestzaal,17/07/2026,14:00,18:00")
+    assert isinstance(late, Rejected)
+    assert isinstance(fine, Entry)
+
+
 def test_times_are_those_of_the_room():
     (found,) = rows("W-1,perth,17/07/2026,14:00,18:00")
     assert isinstance(found, Entry)

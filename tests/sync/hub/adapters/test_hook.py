@@ -71,6 +71,14 @@ def test_a_call_makes_the_hub_fetch_what_holds(hook, foreign, service, intake):
     assert intake.held()["i-reserve-12"].holder["ref"] == "4711"
 
 
+def test_a_broken_answer_is_the_products_and_a_list_that_is_none_holds_nothing(hook, foreign):
+    foreign.put("/v2/bookings/12", booking(room="\ud800"))
+    with pytest.raises(Refused, match="upstream_failed"):
+        called(hook)
+    foreign.put("/v2/bookings/12", booking(objects=17))
+    assert called(hook).result == "refused"
+
+
 def test_repeated_and_late_calls_do_no_harm(hook, foreign, service):
     foreign.put("/v2/bookings/12", booking())
     assert [called(hook).result for _ in range(3)] == ["created", "unchanged", "unchanged"]

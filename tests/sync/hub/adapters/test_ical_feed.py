@@ -146,6 +146,17 @@ def test_an_occurrence_without_its_series_speaks_for_itself():
     assert starts(one(lonely)) == [at("2026-07-24T08:00")]
 
 
+def test_a_whole_day_event_that_never_ends_is_read_as_far_as_the_feed_reaches(monkeypatch):
+    """Some planners write no end as the year 9999: three million days an event."""
+    asked: list[int] = []
+    days = Places.days
+    monkeypatch.setattr(Places, "days", lambda self, rooms, found: asked.append(len(found)) or days(self, rooms, found))
+    endless = event("DTSTART;VALUE=DATE:20240101", "DTEND;VALUE=DATE:99991231")
+    entry = one(endless, now=at("2026-07-16T12:00"), ahead_days=1)
+    assert starts(entry) == [at(f"2026-07-{day}T08:00") for day in (15, 16)]
+    assert asked[0] < 10
+
+
 def test_all_day_events_mean_opening_hours():
     found = one(event("DTSTART;VALUE=DATE:20260717", "DTEND;VALUE=DATE:20260719"))
     assert found.windows == (

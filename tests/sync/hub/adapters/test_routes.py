@@ -68,6 +68,22 @@ def test_a_calendar_and_an_oslo_document(http):
     assert results(answer) == [("created", None)]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"@id": "\ud800"},
+        {"infrastructuur": {"@id": "\ud800"}},
+        {"gereserveerdDoor": {"@id": 5, "@type": {"a": 1}}},
+        {"gereserveerdDoor": {"@id": 5, "@type": ["Persoon", ["x"]]}},
+    ],
+)
+def test_an_odd_oslo_document_is_answered(http, odd):
+    """Half a character in it failed the whole answer, after everything else had been taken in."""
+    oslo = json.dumps({"@graph": [document(**{"infrastructuur": {"@id": ROOM_A}} | odd)]})
+    answer = http.post("/v1/imports/oslo", content=oslo, headers={"Content-Type": "application/ld+json"})
+    assert answer.status_code == (422 if "\\ud800" in oslo else 200), answer.text
+
+
 @pytest.mark.parametrize(("form", "status"), [("csv", 422), ("ics", 422), ("oslo", 422), ("pdf", 422)])
 def test_what_is_no_such_file_is_a_problem(http, form, status):
     answer = http.post(f"/v1/imports/{form}", content=b"%PDF-1.4")
