@@ -111,10 +111,10 @@ def feed_routes(feed: Feed, desk: SubscriptionDesk, gate: Gate) -> APIRouter:
     ) -> EventsAnswer:
         """What happened, in the order it reached the hub: to the caller's reservations, at its rooms and, with scope
         `records`, who came and went. A page may be empty and yet move `next` on when `types` leaves events out."""
-        page = feed.after(caller, after, limit)
+        page, upto = feed.page(caller, after, limit)
         wanted = Subscription(types=types or [])
         events = [EventAnswer(**asdict(each)) for each in page if wanted.wants(each.type)]
-        return EventsAnswer(events=events, next=page[-1].cursor if page else after)
+        return EventsAnswer(events=events, next=upto)
 
     @routes.post(
         "/v1/subscriptions",

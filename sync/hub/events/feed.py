@@ -10,12 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.formats.event import Event, EventKind, Opening
 from sync.hub.events.hub_events import HubEvent, HubEventType, visible
 from sync.hub.instants import instant
+from sync.hub.records.log_tables import CURSOR
 from sync.hub.store import questions
 from sync.hub.town.clients import Caller, ClientDesk
 
@@ -88,14 +89,23 @@ class Feed:
 
     def after(self, caller: Caller, cursor: int, limit: int) -> list[FeedEvent]:
         """At most `limit` events after `cursor` that the caller may see, oldest first."""
+        return self.page(caller, cursor, limit)[0]
+
+    def page(self, caller: Caller, cursor: int, limit: int) -> tuple[list[FeedEvent], int]:
+        """The same, and the cursor to go on from: past what the caller may not see, so that it is not looked through
+        again."""
+        # Asked first. What is stored between the two questions below is for the next page: here it would be passed over
+        # if it came after its own question and before that of a later event.
+        end = self.end()
         found = self._hub_events(caller, cursor, limit)
         if "records" in caller.scopes:
             found += self._door_records(caller, cursor, limit)
-        return sorted(found, key=lambda each: each.cursor)[:limit]
+        events = sorted((each for each in found if each.cursor <= end), key=lambda each: each.cursor)[:limit]
+        return events, events[-1].cursor if len(events) == limit else max(cursor, end)
 
     def end(self) -> int:
-        """The cursor of the newest of the hub's own events."""
-        return self._desk.bench.look(lambda session: session.scalar(select(func.max(HubEvent.cursor))) or 0)
+        """The newest cursor: every event up to it can be read."""
+        return self._desk.bench.look(lambda session: session.scalar(select(CURSOR.c.last))) or 0
 
     def _hub_events(self, caller: Caller, cursor: int, limit: int) -> list[FeedEvent]:
         def look(session: Session) -> list[HubEvent]:

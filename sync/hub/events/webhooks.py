@@ -24,7 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
 
 from sync.hub.events import subscriptions
 from sync.hub.events.feed import Feed, FeedEvent
@@ -87,34 +88,44 @@ class SubscriptionDesk:
         """Raises Refused `not_found`."""
         self.bench.run(now, lambda minter: minter.session.delete(subscriptions.one(minter.session, caller.id, name)))
 
-    def take_turns(self, now: int) -> list[tuple[Subscription, Caller, str]]:
-        """The subscriptions whose turn it is, leased to this process, each with its caller and its secret."""
+    def due(self, now: int) -> list[str]:
+        """The subscriptions whose turn it is and for which there may be something new."""
+        behind = select(Subscription.id).where(*_due(now), Subscription.cursor < self.feed.end())
+        return self.bench.look(lambda session: list(session.scalars(behind.order_by(Subscription.id))))
 
-        def lease(session: Any) -> list[tuple[Subscription, Caller, str]]:
-            due = select(Subscription).where(Subscription.dead.is_(False), Subscription.next_try_at <= now)
-            free = or_(Subscription.leased_until.is_(None), Subscription.leased_until <= now)
-            query = due.where(free).order_by(Subscription.id).with_for_update(skip_locked=True)
-            turns = []
-            for row in session.scalars(query).all():
-                client = session.get(Client, row.client)
-                if client is None:
-                    row.dead, row.last_error = True, "the client is gone"
-                    continue
-                row.leased_until = now + LEASE_S
-                scopes = frozenset(row.scopes) & frozenset(client.scopes)
-                secret = self.bench.keyring.unseal(row.sealed_secret, row.id).decode()
-                turns.append((row, Caller(client.id, client.service, client.owner, scopes), secret))
-            return turns
+    def take_turn(self, name: str, now: int) -> tuple[Subscription, Caller, str] | None:
+        """The subscription, leased to this process, with its caller and its secret; None when another one was quicker.
+        One at a time: a lease of the last in a row would be over before its turn came."""
 
-        any_due = select(Subscription.id).where(Subscription.dead.is_(False), Subscription.next_try_at <= now)
-        if self.bench.look(lambda session: session.scalar(any_due.limit(1))) is None:
-            return []
+        def lease(session: Session) -> tuple[Subscription, Caller, str] | None:
+            query = select(Subscription).where(Subscription.id == name, *_due(now)).with_for_update(skip_locked=True)
+            row = session.scalar(query)
+            client = None if row is None else session.get(Client, row.client)
+            if row is None:
+                return None
+            if client is None:
+                row.dead, row.last_error = True, "the client is gone"
+                return None
+            row.leased_until = now + LEASE_S
+            scopes = frozenset(row.scopes) & frozenset(client.scopes)
+            secret = self.bench.keyring.unseal(row.sealed_secret, row.id).decode()
+            return row, Caller(client.id, client.service, client.owner, scopes), secret
+
         return self.bench.run(now, lambda minter: lease(minter.session))
 
     def record(self, name: str, now: int, **changes: Any) -> None:
         """Write how a turn went; the lease ends with it."""
         statement = update(Subscription).where(Subscription.id == name).values(leased_until=None, **changes)
         self.bench.run(now, lambda minter: minter.session.execute(statement))
+
+
+def _due(now: int) -> tuple[ColumnElement[bool], ...]:
+    """What says that it is a subscription's turn. Times further ahead than any pause were written while the clock was,
+    and nobody waits for those."""
+    row = Subscription
+    tried = or_(row.next_try_at <= now, row.next_try_at > now + LONGEST_PAUSE_S)
+    free = or_(row.leased_until.is_(None), row.leased_until <= now, row.leased_until > now + LEASE_S)
+    return row.dead.is_(False), tried, free
 
 
 @dataclass(frozen=True)
@@ -155,9 +166,19 @@ class Webhooks:
 
     def turn(self) -> None:
         """Send to everybody whose turn it is, as much as they take."""
-        now = int(self._clock())
-        for row, caller, secret in self._desk.take_turns(now):
+        for name in self._desk.due(int(self._clock())):
+            try:
+                self._take_turn(name)
+            except Exception:
+                # What is wrong with one (a secret that cannot be unsealed) must not keep the others from theirs.
+                log.exception("the turn of subscription %s failed; what was not taken is sent again", name)
+
+    def _take_turn(self, name: str) -> None:
+        taken = self._desk.take_turn(name, int(self._clock()))
+        if taken is not None:
+            row, caller, secret = taken
             outcome = self._serve(row, caller, secret)
+            now = int(self._clock())
             self._desk.record(row.id, now, **self._consequence(row, outcome, now))
 
     def _work(self) -> None:
@@ -171,7 +192,7 @@ class Webhooks:
     def _serve(self, row: Subscription, caller: Caller, secret: str) -> _Outcome:
         cursor, ends_at = row.cursor, self._clock() + SHARE_S
         while True:
-            page = self._desk.feed.after(caller, cursor, PAGE)
+            page, upto = self._desk.feed.page(caller, cursor, PAGE)
             for event in page:
                 if self._stopping.is_set() or self._clock() > ends_at:
                     return _Outcome(cursor, None)
@@ -180,6 +201,7 @@ class Webhooks:
                     if error is not None:
                         return _Outcome(cursor, error, gone=error == f"status {GONE}")
                 cursor = event.cursor
+            cursor = upto
             if len(page) < PAGE:
                 return _Outcome(cursor, None)
 

@@ -150,7 +150,12 @@ def test_a_whole_day_event_that_never_ends_is_read_as_far_as_the_feed_reaches(mo
     """Some planners write no end as the year 9999: three million days an event."""
     asked: list[int] = []
     days = Places.days
-    monkeypatch.setattr(Places, "days", lambda self, rooms, found: asked.append(len(found)) or days(self, rooms, found))
+
+    def counted(places, rooms, found):
+        asked.append(len(found))
+        return days(places, rooms, found)
+
+    monkeypatch.setattr(Places, "days", counted)
     endless = event("DTSTART;VALUE=DATE:20240101", "DTEND;VALUE=DATE:99991231")
     entry = one(endless, now=at("2026-07-16T12:00"), ahead_days=1)
     assert starts(entry) == [at(f"2026-07-{day}T08:00") for day in (15, 16)]

@@ -11,6 +11,7 @@ from sync.hub.records.log_store import LogStore
 from sync.hub.town.clients import Caller
 from sync.hub.town.town_file import read_town
 from tests.sync.hub.conftest import DAY, HOUR, NOW, ROOM_A, TOWN, report, wish
+from tests.sync.hub.rented import START, UNTIL, Rented
 
 BOOKER = Caller("booking", "culture", None, frozenset({"reservations"}))
 STAFF = Caller("desk", "culture", None, frozenset({"facility", "rooms"}))
@@ -48,6 +49,31 @@ def test_the_life_of_a_reservation_is_told_once_each(service, told, list_of):
     service.due(NOW + 7 * DAY)
     assert told(prefix="grant") == ["grant.activated", "grant.ended"]
     assert told(SPORT, prefix="grant") == told(SPORT, prefix="credential") == []
+
+
+def test_what_happens_while_a_page_is_read_is_in_the_next(service, sessions, monkeypatch):
+    """A page is asked in two questions: an event stored between them was passed over for ever, when a door's record
+    that came after it was found by the second."""
+    rented = Rented(sessions, service)
+    reader = Caller("booking", "culture", None, frozenset({"reservations", "records"}))
+    store = LogStore(sessions)
+    feed = Feed(service, store)
+    rented.book()
+    before, cursor = feed.page(reader, 0, 500)
+    grant = before[0].grant
+    after = LogStore.after
+
+    def late(*args):
+        monkeypatch.setattr(LogStore, "after", after)
+        service.put("booking", "R-1", wish(2, start=START, until=UNTIL, methods=("pin",)), NOW)
+        rented.write("in", START, grant, leaf="opened")
+        rented.deliver()
+        return after(*args)
+
+    monkeypatch.setattr(LogStore, "after", late)
+    found, cursor = feed.page(reader, cursor, 500)
+    found += feed.page(reader, cursor, 500)[0]
+    assert [each.type for each in found] == ["grant.changed", "access.in"]
 
 
 def test_pending_waits_and_approval_after_the_start_works(service, told, list_of):

@@ -12,6 +12,7 @@ import pytest
 from controller.formats.errors import Refused
 from sync.hub.events.feed import Feed
 from sync.hub.events.reach import Reach
+from sync.hub.events.subscriptions import Subscription
 from sync.hub.events.webhooks import SIGNATURE_HEADER, SubscriptionDesk, Webhooks, signature
 from sync.hub.records.log_store import LogStore
 from sync.hub.town.clients import Caller
@@ -200,12 +201,75 @@ def test_two_hub_processes_do_not_send_twice(service, desk, receiver, clock):
     """The lease: while one process sends, the other leaves the subscription alone."""
     desk.add(BOOKER, receiver.url, [], None, NOW)
     service.put("booking", "R-1", wish(), NOW)
-    assert len(desk.take_turns(NOW)) == 1
+    (name,) = desk.due(NOW)
+    assert desk.take_turn(name, NOW) is not None
     Webhooks(desk, source="https://hub.example", clock=clock).turn()
     assert receiver.got == []
     clock.now += 121
     Webhooks(desk, source="https://hub.example", clock=clock).turn()
     assert len(receiver.got) == 2
+
+
+def test_each_is_leased_when_its_turn_comes(service, desk, clock):
+    """Leased all at once, the last one's lease was over before its turn came: two hub processes sent to it."""
+    for number in range(3):
+        desk.add(BOOKER, f"https://x{number}.example/", ["grant.*"], None, NOW)
+    service.put("booking", "R-1", wish(), NOW)
+    sent: list[str] = []
+
+    def slow(url, _body, _headers):
+        sent.append(url)
+        clock.now += 100
+        return 204
+
+    def other(url, _body, _headers):
+        sent.append(url)
+        return 204
+
+    def slow_and_then_another_hub(url, body, headers):
+        status = slow(url, body, headers)
+        if len(sent) == 2:
+            Webhooks(desk, source="https://hub.example", clock=clock, send=other).turn()
+        return status
+
+    Webhooks(desk, source="https://hub.example", clock=clock, send=slow_and_then_another_hub).turn()
+    assert len(sent) == len(set(sent)) == 3
+
+
+def test_one_secret_that_cannot_be_unsealed_keeps_nobody_else_waiting(service, desk, sessions, hooks, receiver):
+    for _ in range(2):
+        desk.add(BOOKER, receiver.url, ["grant.*"], None, NOW)
+    first, _ = desk.all(BOOKER)
+    with sessions.begin() as session:
+        session.get(Subscription, first.id).sealed_secret = b"torn"
+    service.put("booking", "R-1", wish(), NOW)
+    hooks.turn()
+    assert len(receiver.got) == 1
+
+
+def test_a_clock_that_was_ahead_delays_nobody(service, desk, sessions, hooks, receiver, clock):
+    desk.add(BOOKER, receiver.url, ["grant.*"], None, NOW)
+    service.put("booking", "R-1", wish(), NOW)
+    receiver.statuses = [500]
+    clock.now += 365 * DAY
+    hooks.turn()
+    clock.now = NOW
+    hooks.turn()
+    assert len(receiver.got) == 1
+    service.put("booking", "R-1", wish(2, methods=("pin",)), NOW)
+    (name,) = desk.due(NOW + 365 * DAY)
+    desk.take_turn(name, NOW + 365 * DAY)  # by a hub that then died
+    hooks.turn()
+    assert len(receiver.got) == 2
+
+
+def test_what_is_not_for_a_subscriber_is_looked_through_once(service, desk, hooks, receiver, sessions):
+    desk.add(CLUB, receiver.url, [], None, NOW)
+    service.put("booking", "R-1", wish(), NOW)
+    hooks.turn()
+    assert receiver.got == []
+    assert desk.due(NOW) == []
+    assert desk.all(CLUB)[0].cursor == desk.feed.end()
 
 
 @pytest.mark.parametrize(
