@@ -58,13 +58,14 @@ class Figure:
     count: int | None
 
 
-def keep(session: Session, months: Collection[str], log_store: LogStore) -> None:
-    """Store what these months come to now, in place of what was stored of them before."""
-    if not months:
-        return
-    counts = counted(session, months, log_store)
+def keep(session: Session, months: Collection[str], counts: Counts) -> None:
+    """Store what was counted of these months, in place of what was stored of them before."""
     session.execute(delete(Aggregate).where(Aggregate.month.in_(months)))
-    session.add_all(Aggregate(room=room, month=month, name=name, count=n) for (room, month, name), n in counts.items())
+    session.add_all(
+        Aggregate(room=room, month=month, name=name, count=n)
+        for (room, month, name), n in counts.items()
+        if month in months
+    )
     session.flush()
 
 

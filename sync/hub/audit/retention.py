@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, delete, exists, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, delete, exists, func, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from controller.formats.errors import Refused
@@ -27,11 +27,14 @@ from sync.hub.events.hub_events import HubEvent
 from sync.hub.records.log_store import PAGE_RECORDS, LogStore, StoredRecord, erase_openings, forget_chain
 from sync.hub.records.visits import Visit
 from sync.hub.store.database import Base, Sessions, reading
-from sync.hub.store.models import ApiEntry, Grant, GrantBooking, Reservation, RetentionRule
+from sync.hub.store.models import ApiEntry, Credential, GrantBooking, Reservation, RetentionRule
 
 DEFAULT_MONTHS, LEAST_MONTHS, MOST_MONTHS = 3, 1, 12
 CHAIN_MONTHS = 13
 """So long the pseudonymous chain is kept (X-06): a year and the month in which somebody may still ask about it."""
+
+PAGE_LINKS = 200
+"""Reservations that are forgotten in one transaction."""
 
 
 class LegalHold(Base):
@@ -79,8 +82,7 @@ class Retention:
         before = months_before(now, self.months)
         self._keep_figures(before)
         openings = self._erase_openings(before)
-        with self._sessions.begin() as session:
-            reservations, visits = _forget_links(session, before)
+        reservations, visits = self._forget_links(before)
         records = self._shorten_chains(months_before(now, CHAIN_MONTHS) * 1000)
         return Purged(openings, reservations, visits, records)
 
@@ -88,8 +90,9 @@ class Retention:
         """Work out the figures of those of these months of which nothing is forgotten yet."""
         before = months_before(now, self.months)
         whole = {month for month in months if aggregates.span(month)[0] >= before}
+        counts = self._counts(whole)
         with self._sessions.begin() as session:
-            aggregates.keep(session, whole, self._store)
+            aggregates.keep(session, whole, counts)
 
     def figures(self, month: str, rooms: Collection[str], now: int) -> list[aggregates.Figure]:
         """What may be shown of a month of these rooms, storing nothing: worked out anew or, once something of the month
@@ -143,8 +146,32 @@ class Retention:
             starts = session.scalars(select(Visit.start).where(Visit.until < before)).all()
             counted = set(session.scalars(select(aggregates.Aggregate.month)))
         months = {datetime.fromtimestamp(start, UTC).strftime("%Y-%m") for start in starts} - counted
+        if not months:
+            return
+        counts = self._counts(months)
         with self._sessions.begin() as session:
-            aggregates.keep(session, months, self._store)
+            # Another hub process that was quicker may be forgetting already: what it counted before is right.
+            others = set(session.scalars(select(aggregates.Aggregate.month)))
+            aggregates.keep(session, months - others, counts)
+
+    def _counts(self, months: Collection[str]) -> aggregates.Counts:
+        """Without the writers' lock: a month of a town takes a while to read."""
+        if not months:
+            return aggregates.Counts()
+        with reading(self._sessions).begin() as session:
+            return aggregates.counted(session, months, self._store)
+
+    def _forget_links(self, before: int) -> tuple[int, int]:
+        """Reservations all of whose time is over for so long, a page at a time, so that nobody waits for all of them;
+        how many links and visits went."""
+        with reading(self._sessions).begin() as session:
+            due = list(session.scalars(select(Reservation.grant_id).where(*_over(before))))
+        links = visits = 0
+        for start in range(0, len(due), PAGE_LINKS):
+            with self._sessions.begin() as session:
+                gone = _forget_page(session, due[start : start + PAGE_LINKS], before)
+            links, visits = links + gone[0], visits + gone[1]
+        return links, visits
 
     def _shorten_chains(self, before_ms: int) -> int:
         with reading(self._sessions).begin() as session:
@@ -183,27 +210,27 @@ def _grant_of(session: Session, reservation: str) -> str:
     return found.grant_id
 
 
-def _forget_links(session: Session, before: int) -> tuple[int, int]:
-    """Reservations all of whose time is over for so long; how many links and visits went."""
+def _over(before: int) -> tuple[ColumnElement[bool], ...]:
+    """What says that a reservation is over for so long. One that was cancelled before it was ever booked has no time:
+    what the client last did about it counts."""
     held = exists().where(LegalHold.grant_id == Reservation.grant_id)
-    last = select(func.max(GrantBooking.until)).where(GrantBooking.grant_id == Reservation.grant_id).scalar_subquery()
-    query = select(Reservation).where(last < before, ~held)
-    over = session.scalars(query).all()
-    visits = 0
-    for reservation in over:
-        grant, client, ref = reservation.grant_id, reservation.client, reservation.ref
-        visits += session.query(Visit).filter_by(grant_id=grant).delete()
-        session.execute(
-            update(HubEvent).where(HubEvent.grant == grant).values(grant=None, reservation=None, credential=None)
-        )
-        session.execute(delete(ApiEntry).where(ApiEntry.client == client, ApiEntry.ref == ref))
-        _forget_holders(session, grant)
-        session.delete(reservation)
-    session.flush()
-    return len(over), visits
+    booked = select(func.max(GrantBooking.until)).where(GrantBooking.grant_id == Reservation.grant_id)
+    own = ApiEntry.client == Reservation.client, ApiEntry.ref == Reservation.ref
+    told = select(func.max(ApiEntry.at)).where(*own)
+    return func.coalesce(booked.scalar_subquery(), told.scalar_subquery(), 0) < before, ~held
 
 
-def _forget_holders(session: Session, grant: str) -> None:
-    """Further people's references rest with their codes."""
-    for credential in session.get_one(Grant, grant).credentials:
-        credential.holder = None
+def _forget_page(session: Session, grants: Collection[str], before: int) -> tuple[int, int]:
+    """Those of these that are still due, locked in one order so that two hub processes never wait for each other."""
+    columns = select(Reservation.client, Reservation.ref, Reservation.grant_id).where(Reservation.grant_id.in_(grants))
+    rows = session.execute(columns.where(*_over(before)).order_by(Reservation.grant_id).with_for_update()).all()
+    refs, over = [(client, ref) for client, ref, _ in rows], [grant for *_, grant in rows]
+    visits = session.execute(delete(Visit).where(Visit.grant_id.in_(over)))
+    session.execute(
+        update(HubEvent).where(HubEvent.grant.in_(over)).values(grant=None, reservation=None, credential=None)
+    )
+    session.execute(delete(ApiEntry).where(tuple_(ApiEntry.client, ApiEntry.ref).in_(refs)))
+    # Further people's references rest with their codes.
+    session.execute(update(Credential).where(Credential.grant_id.in_(over)).values(holder=None))
+    session.execute(delete(Reservation).where(Reservation.grant_id.in_(over)))
+    return len(rows), int(visits.rowcount)  # type: ignore[attr-defined]

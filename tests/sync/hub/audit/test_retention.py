@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from sqlalchemy import func, select
 
 from controller.formats.errors import Refused
-from sync.hub.audit import aggregates
+from sync.hub.audit import aggregates, retention
 from sync.hub.audit.export import export
 from sync.hub.audit.retention import Retention, months_before
 from sync.hub.audit.subject_access import subject_access
@@ -16,8 +17,9 @@ from sync.hub.records.log_store import LogStore
 from sync.hub.records.visits import SETTLE_S, Visits
 from sync.hub.service import Service
 from sync.hub.store.database import Base, Sessions, reading
+from sync.hub.store.models import ApiEntry, Reservation
 from sync.hub.town.town_file import read_town
-from tests.sync.hub.conftest import DAY, NOW, ROOM_A, TOWN
+from tests.sync.hub.conftest import DAY, NOW, ROOM_A, TOWN, wish
 from tests.sync.hub.rented import DOOR, START, UNTIL, Rented
 
 LATER = UNTIL + 100 * DAY
@@ -65,6 +67,56 @@ def test_subject_access_is_complete_before_and_empty_after(rented: Rented):
 def test_nothing_is_forgotten_a_day_too_early(rented: Rented):
     too_early = int((datetime.datetime.fromtimestamp(UNTIL, datetime.UTC) + datetime.timedelta(days=91)).timestamp())
     assert Retention(rented.sessions).purge(too_early).reservations == 0
+
+
+def test_what_was_cancelled_before_it_was_booked_is_forgotten_too(sessions: Sessions, service: Service):
+    """It has no booked time that could be over; its holder's reference stayed for ever."""
+    service.put("booking", "R-1", wish(state="cancelled", windows=(), rooms=()), NOW)
+    assert Retention(sessions).purge(NOW + 80 * DAY).reservations == 0
+    assert Retention(sessions).purge(NOW + 100 * DAY).reservations == 1
+    with reading(sessions).begin() as session:
+        assert session.scalar(select(func.count()).select_from(Reservation)) == 0
+        assert session.scalar(select(func.count()).select_from(ApiEntry)) == 0
+
+
+def test_many_are_forgotten_a_page_at_a_time_and_figures_are_counted_without_the_lock(
+    rented: Rented, monkeypatch: pytest.MonkeyPatch
+):
+    """The purge of a town's day, in one transaction, kept every other writer waiting for minutes."""
+    sessions, service = rented.sessions, rented.service
+    for number in range(5):
+        service.put("booking", f"C-{number}", wish(state="cancelled", windows=(), rooms=()), NOW)
+    monkeypatch.setattr(retention, "PAGE_LINKS", 2)
+    pages: list[int] = []
+    page, during = retention._forget_page, LogStore.during
+
+    def counted(session, grants, before):
+        pages.append(len(grants))
+        return page(session, grants, before)
+
+    def while_nothing_is_locked(*args):
+        with sessions.begin():
+            return during(*args)
+
+    monkeypatch.setattr(retention, "_forget_page", counted)
+    monkeypatch.setattr(LogStore, "during", while_nothing_is_locked)
+    assert Retention(sessions).purge(LATER).reservations == 6
+    assert pages == [2, 2, 2]
+
+
+def test_what_another_hub_counted_before_it_began_to_forget_stays(rented: Rented, monkeypatch: pytest.MonkeyPatch):
+    during = LogStore.during
+
+    def overtaken(*args):
+        monkeypatch.setattr(LogStore, "during", during)
+        Retention(rented.sessions).purge(LATER)
+        return iter(())
+
+    monkeypatch.setattr(LogStore, "during", overtaken)
+    monkeypatch.setattr(aggregates, "SHOWN_FROM", 1)
+    Retention(rented.sessions).purge(LATER)
+    shown = {each.name: each.count for each in Retention(rented.sessions).figures("2026-07", [ROOM_A], LATER)}
+    assert shown[aggregates.RECORDS] > 0
 
 
 def test_no_table_knows_the_reservation_any_more(rented: Rented):
