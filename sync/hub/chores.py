@@ -33,7 +33,7 @@ class Chores:
         self._visits = Visits(sessions)
         self._retention = Retention(sessions)
         self._clock = clock
-        self._purge_at = 0.0
+        self._purged_at: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hub-chores")
 
@@ -62,10 +62,11 @@ class Chores:
             started_s = time.monotonic()
 
     def _forget(self, now: int) -> None:
-        if now >= self._purge_at:
+        # Also when it was done in a future that the clock has come back from.
+        if self._purged_at is None or not self._purged_at <= now < self._purged_at + PURGE_EVERY_S:
             gone = self._retention.purge(now)
             log.info("%d records no longer say who it was, %d reservations forgotten", gone.openings, gone.reservations)
-            self._purge_at = now + PURGE_EVERY_S
+            self._purged_at = now
 
     def _work(self) -> None:
         while not self._stopping.wait(EVERY_S):

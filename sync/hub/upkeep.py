@@ -73,7 +73,8 @@ class Upkeep:
             if doors or late:
                 names = [door.id for door, _ in doors[:WATCH_DOORS]]
                 self.bench.run(now, lambda minter: _watch(minter.session, names, now))
-        since = self._done_at.get("codes", now - AWAY_S)
+        # Not from a future that the clock has come back from: the codes that end until then would be passed over.
+        since = min(self._done_at.get("codes", now - AWAY_S), now)
         if self.bench.look(lambda session: _anything(session, now, since)):
             self.bench.run(now, lambda minter: _codes(minter, since))
         self._done_at["codes"] = now
@@ -84,7 +85,8 @@ class Upkeep:
             self.bench.run(now, lambda minter: updates.hand_over(minter.session, self.bench.say, now))
 
     def _is_time(self, what: str, every_s: int, now: int) -> bool:
-        if now < self._done_at.get(what, 0) + every_s:
+        done = self._done_at.get(what, 0)
+        if done <= now < done + every_s:
             return False
         self._done_at[what] = now
         return True

@@ -34,3 +34,19 @@ def test_a_chore_that_fails_stays_due_and_keeps_the_other_from_nothing(
     failed = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert len(failed) >= 3
     assert {each.message for each in failed} == {"a chore failed; it stays due"}
+
+
+def test_a_clock_that_was_ahead_does_not_put_off_forgetting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    purged: list[int] = []
+
+    def purge(_retention: Retention, now: int) -> Purged:
+        purged.append(now)
+        return Purged(0, 0, 0, 0)
+
+    monkeypatch.setattr(Retention, "purge", purge)
+    times = [NOW + 365 * PURGE_EVERY_S, NOW, NOW + 60, NOW + PURGE_EVERY_S]
+    worker = Chores(open_database(f"sqlite:///{tmp_path / 'hub.db'}"), clock=lambda: times[0])
+    while times:
+        worker.turn()
+        times.pop(0)
+    assert purged == [NOW + 365 * PURGE_EVERY_S, NOW, NOW + PURGE_EVERY_S]

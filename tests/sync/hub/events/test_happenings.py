@@ -76,6 +76,25 @@ def test_what_happens_while_a_page_is_read_is_in_the_next(service, sessions, mon
     assert [each.type for each in found] == ["grant.changed", "access.in"]
 
 
+def test_a_clock_that_was_ahead_puts_off_nothing(service, told, monkeypatch):
+    """What is done every so often was not done again until the clock came by there once more; codes that ended until
+    then stayed in their doors' lists."""
+    looked: list[tuple[int, int]] = []
+
+    def ended(_session, after, now):
+        looked.append((after, now))
+        return set()
+
+    monkeypatch.setattr(upkeep.rotation, "ended_since", ended)
+    service.due(NOW + 365 * DAY)
+    service.due(NOW)
+    service.put("booking", "R-1", wish(), NOW)
+    service.due(NOW + 4 * HOUR)
+    assert told(prefix="grant.ended") == ["grant.ended"]
+    assert (NOW, NOW + 4 * HOUR) in looked
+    assert all(after <= now for after, now in looked)
+
+
 def test_pending_waits_and_approval_after_the_start_works(service, told, list_of):
     """R000-10, R002-20: pending holds nothing; late approval opens the rest of the time."""
     service.put("booking", "R-1", wish(state="pending"), NOW)
