@@ -11,6 +11,7 @@ something is sent, and the address that was judged is the one connected to: a na
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 import threading
@@ -18,14 +19,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from controller.formats.errors import Refused
 
 Network = IPv4Network | IPv6Network
 DELIVERY_S = 10.0
-"""For all of a delivery from connecting to the answer's headers, however slowly they drip."""
+"""For all of a delivery from looking up the name to the answer's headers, however slowly they drip."""
+
+
+IPV4_WITHIN = tuple(IPv6Network(each) for each in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+"""Where the last 32 bits are an IPv4 address, which is the one that is reached, by this machine or by a translator
+(NAT64) of its network."""
 
 
 class AddressRefused(OSError):
@@ -61,14 +67,15 @@ class Reach:
     def allows(self, address: str) -> bool:
         """Whether webhooks may go to an IP address. Raises ValueError for what is none."""
         ip = ip_address(address)
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
+        if isinstance(ip, IPv6Address) and not ip.is_loopback and any(ip in network for network in IPV4_WITHIN):
+            ip = IPv4Address(int(ip) & 0xFFFF_FFFF)
         if self.plain and ip.is_loopback:
             return True
-        return (ip.is_global and not ip.is_multicast) or any(ip in network for network in self.networks)
+        local = ip.is_multicast or (isinstance(ip, IPv6Address) and ip.is_site_local)
+        return (ip.is_global and not local) or any(ip in network for network in self.networks)
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """POST and answer the status, within DELIVERY_S after the name was looked up. Redirects are not followed: the
+        """POST and answer the status, within DELIVERY_S. Redirects are not followed: the
         address is what was subscribed. Raises OSError (TimeoutError when it took longer), HTTPException, ValueError."""
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
@@ -86,10 +93,9 @@ class Reach:
 
     def _connected(self, host: str, port: int) -> tuple[socket.socket, float]:
         """A connection, and how many seconds are left for using it."""
-        found = [str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        error: OSError = AddressRefused(f"{host} is in no network that webhooks may go to")
         until_s = time.monotonic() + DELIVERY_S
-        for address in dict.fromkeys(found):
+        error: OSError = AddressRefused(f"{host} is in no network that webhooks may go to")
+        for address in dict.fromkeys(_looked_up(host, port)):
             if not self.allows(address):
                 continue
             try:
@@ -99,6 +105,27 @@ class Reach:
             else:
                 return made, until_s - time.monotonic()
         raise error
+
+
+def _looked_up(host: str, port: int) -> list[str]:
+    """The addresses of a name, within DELIVERY_S: several name servers that are silent take the resolver minutes.
+    Nothing interrupts it, so it is left to end by itself. Raises OSError, UnicodeError."""
+    answers = queue.SimpleQueue[list[str] | Exception]()
+
+    def look_up() -> None:
+        try:
+            answers.put([str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=look_up, name="hub-look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=DELIVERY_S)
+    except queue.Empty:
+        raise TimeoutError(f"{host} was not looked up in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 @contextmanager

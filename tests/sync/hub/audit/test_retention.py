@@ -116,7 +116,7 @@ def test_what_another_hub_counted_before_it_began_to_forget_stays(rented: Rented
     monkeypatch.setattr(aggregates, "SHOWN_FROM", 1)
     Retention(rented.sessions).purge(LATER)
     shown = {each.name: each.count for each in Retention(rented.sessions).figures("2026-07", [ROOM_A], LATER)}
-    assert shown[aggregates.RECORDS] > 0
+    assert shown.get(aggregates.RECORDS)
 
 
 def test_no_table_knows_the_reservation_any_more(rented: Rented):

@@ -5,6 +5,7 @@ import pytest
 from controller.formats.errors import Refused
 from controller.formats.jwk import make_key
 from sync.hub import upkeep
+from sync.hub.booking import rotation
 from sync.hub.booking.closures import Closing
 from sync.hub.events.feed import Feed
 from sync.hub.records.log_store import LogStore
@@ -85,7 +86,7 @@ def test_a_clock_that_was_ahead_puts_off_nothing(service, told, monkeypatch):
         looked.append((after, now))
         return set()
 
-    monkeypatch.setattr(upkeep.rotation, "ended_since", ended)
+    monkeypatch.setattr(rotation, "ended_since", ended)
     service.due(NOW + 365 * DAY)
     service.due(NOW)
     service.put("booking", "R-1", wish(), NOW)

@@ -11,12 +11,19 @@ from controller.formats.errors import Refused
 from sync.hub.events import reach as reach_module
 from sync.hub.events.reach import AddressRefused, Reach
 
-PUBLIC = ("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946")
+PUBLIC = ("93.184.216.34", "64:ff9b::93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946")
 CLOSED = (
     *("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"),  # this machine
     *("0.0.0.0", "::"),
     *("169.254.169.254", "fe80::1", "::ffff:169.254.169.254"),  # link-local, and the metadata of clouds
     *("10.0.0.5", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:192.168.1.1"),  # private
+    *(
+        "64:ff9b::10.0.0.5",
+        "64:ff9b::127.0.0.1",
+        "::10.0.0.5",
+        "::ffff:0:10.0.0.5",
+        "fec0::1",
+    ),  # by a translator, by site
     *("224.0.0.1", "239.1.1.1", "ff02::1", "255.255.255.255"),  # to many
 )
 
@@ -36,6 +43,7 @@ def test_named_networks_are_open_and_no_others():
     assert reach.allows("10.20.3.4")
     assert reach.allows("::ffff:10.20.3.4")
     assert reach.allows("fd00:1::5")
+    assert reach.allows("64:ff9b::10.20.3.4")
     assert not reach.allows("10.21.0.1")
     assert not reach.allows("127.0.0.1")
     reach.check("https://10.20.3.4/hooks")
@@ -88,6 +96,26 @@ def test_the_address_that_was_judged_is_connected_to(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConnectionRefusedError):
         Reach().post("https://booking.example/hooks", b"{}", {})
     assert (asked, tried) == ([1], [(PUBLIC[0], 443)])
+
+
+def test_a_name_server_that_is_silent_ends_with_the_delivery(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reach_module, "DELIVERY_S", 0.1)
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: answered.wait(5) and [])
+    began_s = time.monotonic()
+    with pytest.raises(TimeoutError):
+        Reach().post("https://booking.example/hooks", b"{}", {})
+    assert time.monotonic() - began_s < 3
+    answered.set()
+
+
+def test_a_name_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch):
+    def unknown(*_args, **_options):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(socket.gaierror):
+        Reach().post("https://booking.example/hooks", b"{}", {})
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 204 No Content\r\nX: ", b"HTTP/1."])
