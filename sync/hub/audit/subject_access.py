@@ -47,9 +47,11 @@ def subject_access(
 
 
 def _reservation(session: Session, each: Reservation, months: int) -> dict[str, Any]:
-    calls = session.scalars(select(ApiEntry).filter_by(client=each.client, ref=each.ref).order_by(ApiEntry.id))
+    query = select(ApiEntry).filter_by(client=each.client, ref=each.ref).order_by(ApiEntry.id)
+    calls = session.scalars(query).all()
     held = session.get(LegalHold, each.grant_id)
-    last = max((booking.until for booking in each.grant.bookings), default=0)
+    # Without booked time what was last done about it counts (retention.py).
+    last = max([booking.until for booking in each.grant.bookings] or [call.at for call in calls], default=0)
     return {
         "client": each.client,
         "ref": each.ref,

@@ -72,6 +72,8 @@ def test_nothing_is_forgotten_a_day_too_early(rented: Rented):
 def test_what_was_cancelled_before_it_was_booked_is_forgotten_too(sessions: Sessions, service: Service):
     """It has no booked time that could be over; its holder's reference stayed for ever."""
     service.put("booking", "R-1", wish(state="cancelled", windows=(), rooms=()), NOW)
+    (told,) = subject_access(sessions, 3, reservation="booking/R-1")["reservations"]
+    assert told["forgotten_at"] == "2026-10-14T03:34:00Z"
     assert Retention(sessions).purge(NOW + 80 * DAY).reservations == 0
     assert Retention(sessions).purge(NOW + 100 * DAY).reservations == 1
     with reading(sessions).begin() as session:
