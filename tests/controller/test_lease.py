@@ -78,3 +78,12 @@ def test_a_release_that_is_on_outlasts_the_end_of_holding(relay, lease):
     lease.hold(False, 1_000)
     turn_until(relay, lease, 60_000)
     assert relay.until_ms == 20_000
+
+
+def test_a_release_that_is_on_is_not_drawn_out_by_the_end_of_holding(relay, lease):
+    lease.hold(True, 0)
+    lease.release(2, 0)
+    turn_until(relay, lease, 1_000)
+    lease.hold(False, 1_000)
+    turn_until(relay, lease, 60_000)
+    assert relay.until_ms == 2_000
