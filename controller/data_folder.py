@@ -6,6 +6,7 @@ be cut, torn and refused.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +16,14 @@ from controller import enrol_files
 from controller.codelist import Floors
 from controller.disk import TRUST, list_path, read_floors, remove_other_lists, replace_file, write_floors, write_trust
 from controller.enrolment import Enrolled
-from controller.eventlog import EventLog
+from controller.eventlog import EventLog, StorageFault
 from controller.formats.jwe import DecryptKey
 from controller.formats.jwk import Signer
 from controller.formats.link_place import LinkPlace
 from controller.own_keys import decrypt_key, event_key
 
 LOG = "log.db"
+TRIAL = "log.trial"
 
 
 class Disk(Protocol):
@@ -67,7 +69,8 @@ class Disk(Protocol):
     def open_log(self, door: str) -> EventLog: ...
 
     def set_log_aside(self) -> None:
-        """Keep an unreadable log for those who may want to look at it, out of the way. Raises OSError."""
+        """Keep an unreadable log for those who may want to look at it, out of the way. Raises OSError, also when no
+        other could be made in its place: then it is the disk that fails, and the log may be whole."""
 
     def log_in_memory(self, door: str) -> EventLog:
         """A log for when there is none on disk."""
@@ -129,7 +132,20 @@ class DataFolder:
         return EventLog.in_memory(door, self._entropy)
 
     def set_log_aside(self) -> None:
-        for name in (LOG, f"{LOG}-wal", f"{LOG}-shm"):
-            found = self._path / name
+        self._try_a_log()
+        for found in self._files_of(LOG):
             if found.exists():
-                found.replace(self._path / f"{name}.unreadable")
+                found.replace(found.with_name(f"{found.name}.unreadable"))
+
+    def _try_a_log(self) -> None:
+        """A full disk opens no database either, and moves it all the same. Raises OSError."""
+        try:
+            EventLog.open(self._path / TRIAL, TRIAL, self._entropy).close()
+        except StorageFault as fault:
+            raise OSError(errno.EIO, f"no log can be made: {fault}") from fault
+        finally:
+            for left in self._files_of(TRIAL):
+                left.unlink(missing_ok=True)
+
+    def _files_of(self, name: str) -> list[Path]:
+        return [self._path / f"{name}{suffix}" for suffix in ("", "-wal", "-shm")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +20,19 @@ def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     Raises OSError."""
     beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        _write_file(beside, data, mode)
+        beside.replace(path)
+    except OSError:
+        # The half that fitted must not keep the last of a full disk from the log.
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def _write_file(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)
         while view:
@@ -27,8 +40,6 @@ def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    beside.replace(path)
-    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

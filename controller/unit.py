@@ -161,9 +161,9 @@ class Unit:
             ready = Installed(accepted.code_list, accepted.hash)
             self._disk.write_list(accepted.hash, sealed)
             self._change_floors(list_hash=accepted.hash, list_version=accepted.code_list.version)
-            self._disk.remove_other_lists(accepted.hash)
         except (Refused, OSError) as error:
             return error
+        self._tidy_lists()  # the floors name the new one by now: it is in force whatever becomes of the old
         return ready
 
     def keep_floor(self, clock_s: int, receipt: int) -> OSError | None:
@@ -201,8 +201,8 @@ class Unit:
         return found.code if isinstance(found, Refused) else None
 
     def _tidy_lists(self) -> None:
-        """Take away what a power cut in the middle of an installation left behind. A card that cannot be written keeps
-        it until a start at which it can."""
+        """Take away the lists of before, and what a power cut in the middle of an installation left behind. A card that
+        cannot be written keeps them until it can."""
         if self.floors.list_hash is not None:
             with contextlib.suppress(OSError):
                 self._disk.remove_other_lists(self.floors.list_hash)

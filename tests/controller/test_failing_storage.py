@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from controller.codelist import Floors
-from controller.data_folder import LOG, DataFolder
+from controller.data_folder import LOG, TRIAL, DataFolder
 from controller.draft import Draft
 from controller.eventlog import DAY_S, HELD_RECORDS, EventLog, StorageFault
 from controller.formats.event import BATCH_TYP, Receipt, parse_batch
@@ -192,6 +192,15 @@ def test_a_unit_that_starts_without_a_usable_disk_decides(unit: Unit, monkeypatc
     assert no_lower(unit.floors, floors)
 
 
+def test_a_list_is_in_force_also_when_the_one_before_cannot_be_taken_away(unit: Unit, monkeypatch: pytest.MonkeyPatch):
+    installed = unit.performer.door.installed
+    assert installed is not None
+    monkeypatch.setattr(DataFolder, "remove_other_lists", read_only)
+    unit.deliver_list(code_list(version=installed.list.version + 1, shrink=True))
+    assert unit.floors.list_version == installed.list.version + 1
+    assert not unit.opens(), "what the hub is told is applied holds"
+
+
 def test_where_a_record_must_be_on_disk_nobody_enters_without_one(unit: Unit):
     rules = code_list(grant())
     policy = msgspec.structs.replace(rules.policy, log_failure="refuse")
@@ -328,12 +337,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_is_really_full(small_disk: Path):
-    unit = Unit(small_disk / "data", Town()).ready()
-    filler = small_disk / "filler"
+def fill(disk: Path) -> Path:
+    """The file that takes all the room there is."""
+    filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(bytes(4096)):
             continue
+    return filler
+
+
+def test_a_disk_that_is_really_full(small_disk: Path):
+    unit = Unit(small_disk / "data", Town()).ready()
+    filler = fill(small_disk)
     for _ in range(40):
         assert unit.opens()
     assert unit.unit.log.held
@@ -342,6 +357,36 @@ def test_a_disk_that_is_really_full(small_disk: Path):
     unit.pass_time(3)
     assert unit.unit.log.held == 0
     assert [event["seq"] for event in unit.events()] == list(range(1, unit.unit.log.end.seq + 1))
+
+
+def test_a_start_on_a_full_disk_loses_no_record(small_disk: Path):
+    unit = Unit(small_disk / "data", Town()).ready()
+    assert unit.opens()
+    before = unit.events()
+    unit.unit.log.close()
+    filler = fill(small_disk)
+    unit.start()
+    assert unit.in_memory()
+    unit.pass_time(61)
+    filler.unlink()
+    unit.pass_time(61)
+    unit.pass_time(3)
+    assert not unit.in_memory()
+    after = [(event["kind"], event["at"]) for event in unit.events()]
+    assert {(event["kind"], event["at"]) for event in before} <= set(after)
+    assert not list(unit.folder.glob(f"{LOG}.*")), "a log that is whole is not set aside"
+    assert not list(unit.folder.glob(f"{TRIAL}*"))
+
+
+def test_a_list_that_does_not_fit_leaves_the_room_to_the_log(small_disk: Path):
+    unit = Unit(small_disk / "data", Town()).ready()
+    filler = fill(small_disk)
+    with filler.open("r+b") as file:
+        file.truncate(filler.stat().st_size - (1 << 16))
+    with pytest.raises(OSError, match="No space"):
+        DataFolder(unit.folder).write_list("0" * 64, bytes(1 << 20))
+    assert unit.opens()
+    assert not unit.unit.log.held
 
 
 def test_a_disk_that_turns_read_only(small_disk: Path):
