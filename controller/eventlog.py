@@ -23,9 +23,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
+from msgspec import Meta
 
 from controller.draft import DetailValue, Draft
 from controller.formats.event import BEGINNING, GENESIS, ClockState, Event, LogEnd, Opening, Receipt
@@ -55,6 +56,18 @@ UNSENT_KEPT_S, UNSENT_GRACE_S = 90 * DAY_S, 7 * DAY_S
 UNSENT_MOST, UNSENT_KEPT_MOST = 200_000, 180_000
 
 
+class _State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept about the log itself, as a start takes it up."""
+
+    log: Annotated[str, Meta(min_length=1)]
+    receipt: tuple[int, int] = (0, 0)
+    acknowledged: list[tuple[int, int]] = []
+    unconfirmed_from: int | None = None
+    pruned_seq: int = 0
+    pruned_hash: str = GENESIS
+    epoch: int | None = None
+
+
 class StorageFault(Exception):
     """The log could not be written or read; the text is SQLite's, it names no record."""
 
@@ -66,16 +79,16 @@ class EventLog:
         self._db = connection
         self._door = door
         self._entropy = entropy
-        kept = self.kept()
-        self.log: str = kept["log"]
+        kept = msgspec.convert(self.kept(), _State)
+        self.log = kept.log
         newest = "SELECT seq, hash FROM record WHERE log = ? ORDER BY seq DESC LIMIT 1"
         row = connection.execute(newest, (self.log,)).fetchone()
-        self.end = LogEnd(*row) if row else LogEnd(kept.get("pruned_seq", 0), kept.get("pruned_hash", GENESIS))
-        self.acknowledged = Acknowledged(*kept.get("receipt", (0, 0)))
+        self.end = LogEnd(*row) if row else LogEnd(kept.pruned_seq, kept.pruned_hash)
+        self.acknowledged = Acknowledged(*kept.receipt)
         self.volatile = False
         self._held: list[Row] = []
         # From here on another history may exist: should the hub know one, it branched off at this start or later.
-        self._unconfirmed: int | None = kept.get("unconfirmed_from") or self.end.seq + 1
+        self._unconfirmed: int | None = kept.unconfirmed_from or self.end.seq + 1
         self._held_kept: dict[str, object] = {"unconfirmed_from": self._unconfirmed}
 
     @classmethod
@@ -84,7 +97,7 @@ class EventLog:
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             return cls.attach(connection, door, entropy)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, msgspec.ValidationError) as error:
             raise StorageFault(str(error)) from error
 
     @classmethod
@@ -96,7 +109,8 @@ class EventLog:
 
     @classmethod
     def attach(cls, connection: sqlite3.Connection, door: str, entropy: Callable[[int], bytes]) -> Self:
-        """The log in an open connection. Raises sqlite3.Error."""
+        """The log in an open connection. Raises sqlite3.Error, or msgspec.ValidationError where what it keeps about
+        itself makes no sense."""
         connection.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the WAL at every commit; NORMAL loses acknowledged records in a power cut.
         connection.execute("PRAGMA synchronous=FULL")

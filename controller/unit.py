@@ -63,6 +63,12 @@ class Climbed(msgspec.Struct, frozen=True):
     stopped: Refused | OSError | None
 
 
+class _KeptClock(Restored, frozen=True, kw_only=True):
+    """The clock beside the records, and the boot it was kept in."""
+
+    boot: str
+
+
 class Unit:
     """Everything a performer performs on. Raises Refused (trust document), OSError or ValueError (the data folder
     cannot be used)."""
@@ -261,16 +267,21 @@ class Unit:
     def _start_clock(self, kept: dict[str, Any]) -> Clock:
         source = self.ports.clock
         readings = Readings(source.raw_ms(), source.ntp_ms(), source.rtc_ms())
-        restored = None
-        written = dict(kept.get("clock") or {})
-        if written and written.pop("boot") == source.boot_id():
-            restored = Restored(**written)
-        return Clock.start(readings, self.floors.clock_s, restored)
+        return Clock.start(readings, self.floors.clock_s, _restored(kept, source.boot_id()))
 
 
 @cache
 def _software() -> str:
     return installed_version("zaalsleutel")
+
+
+def _restored(kept: dict[str, Any], boot_id: str) -> Restored | None:
+    """The clock as it was kept in this boot; None where it was not, or makes no sense."""
+    try:
+        written = msgspec.convert(kept["clock"], _KeptClock)
+    except (KeyError, msgspec.ValidationError):
+        return None
+    return written if written.boot == boot_id else None
 
 
 def _doctor(kept: dict[str, Any]) -> Doctor | None:

@@ -164,6 +164,28 @@ def test_a_log_that_cannot_be_read_any_more_goes_on_in_memory_and_comes_back(
     assert unit.performer.door.memory.uses.keys() == {"g1"} or unit.performer.door.memory.tries < 10
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("log", value) for value in ("5", "null", '""')),
+        *((name, "5") for name in ("receipt", "acknowledged", "clock")),
+        *((name, '["a","b"]') for name in ("receipt", "acknowledged", "unconfirmed_from", "clock", "epoch")),
+        ("clock", '{"a":1}'),
+    ],
+)
+def test_what_is_kept_and_makes_no_sense_keeps_no_unit_from_starting(unit: Unit, name: str, value: str):
+    unit.unit.log.close()
+    with closing(sqlite3.connect(unit.folder / LOG)) as log, log:
+        log.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, value))
+    unit.start()
+    unit.pass_time(1801)
+    assert unit.opens()
+    assert unit.sent()
+    unit.pass_time(6 * 3600 + 10)
+    unit.pass_time(10)
+    assert ("loss" in {event["kind"] for event in unit.events()}) == (name != "clock")
+
+
 def test_a_unit_that_starts_without_a_usable_disk_decides(unit: Unit, monkeypatch: pytest.MonkeyPatch):
     before = unit.events()
     floors = unit.floors
