@@ -125,7 +125,7 @@ def _reaching() -> Iterator[None]:
     """What the network does is not what the disk does, though both are OSError."""
     try:
         yield
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise Refused("unreachable", "hub", f"{type(error).__name__}: {error}") from None
 
 

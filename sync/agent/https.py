@@ -62,6 +62,8 @@ def _call(hub: str, method: str, path: str, body: bytes | None, context: ssl.SSL
         answer = response.read(max_bytes + 1)
     except HTTPException as error:
         raise OSError(f"{hub} answers no HTTP: {type(error).__name__}") from None
+    except UnicodeError as error:  # a host name that cannot be one
+        raise OSError(f"{hub}: {error}") from None
     finally:
         connection.close()
     if len(answer) > max_bytes:

@@ -9,6 +9,7 @@ import pytest
 from controller.formats.errors import Refused
 from controller.formats.update import Update
 from sync.agent import fetch as fetching
+from sync.agent import https
 from sync.agent.fetch import RESERVE_BYTES, GivenUp, Source, fetch
 from sync.hub.keys.ca import make_tls
 from tests.sync.agent.package_server import PACKAGE, Hub, update
@@ -90,6 +91,15 @@ def test_a_hub_that_nobody_vouches_for_gets_no_connection(hub, tmp_path):
         with pytest.raises(Refused, match=code):
             fetch(Source(hub.source.hub, authorities), update(), tmp_path / "part", lambda: PLENTY, lambda: True)
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("name", ["hub..example", "h" * 64, "."])
+def test_a_hub_whose_name_cannot_be_one_is_not_reached(hub, tmp_path, name):
+    source = Source(name, hub.source.authorities)
+    with pytest.raises(Refused, match="unreachable"):
+        fetch(source, update(), tmp_path / "part", lambda: PLENTY, lambda: True)
+    with pytest.raises(OSError, match="label"):
+        https.fetch_trust(name, "0" * 64)
 
 
 def test_what_nobody_wants_any_more_is_left(hub, tmp_path):
