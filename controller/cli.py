@@ -37,6 +37,11 @@ def _fail(error: Exception, code: int = 1) -> typer.Exit:
     return typer.Exit(code)
 
 
+def _no_answer(sockets: Path, error: OSError) -> typer.Exit:
+    why = error.strerror or error
+    return _fail(Refused("no_answer", str(sockets / "admin.sock"), f"the unit does not answer: {why}"))
+
+
 @app.command()
 def run(config: ConfigFile) -> None:
     """Run the controller until SIGTERM. Exit 1: it could not start, and says why."""
@@ -118,8 +123,7 @@ def status(
     except Refused as error:
         raise _fail(error) from None
     except OSError as error:
-        why = error.strerror or error
-        raise _fail(Refused("no_answer", str(sockets / "admin.sock"), f"the unit does not answer: {why}")) from None
+        raise _no_answer(sockets, error) from None
 
 
 @app.command()
@@ -141,8 +145,10 @@ def commission(
         sockets = load(config).sockets
         with commission_cli.given_up(sockets):
             passed = commission_cli.commission(sockets, Console(), spoken, commission_cli.line_from_stdin)
-    except (Refused, OSError) as error:
+    except Refused as error:
         raise _fail(error) from None
+    except OSError as error:
+        raise _no_answer(sockets, error) from None
     except (KeyboardInterrupt, EOFError):
         raise typer.Exit(1) from None
     raise typer.Exit(0 if passed else 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import signal
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from controller.notify import notify
 from controller.performer import Performer
 from controller.setup import Setup
 from controller.unit import Ports, Unit
-from hal.errors import DeviceLost
+from hal.errors import DeviceLost, HardwareFault
 from hal.ports import Contact, Keypad, Scanner
 
 TURN_MS = 1_000  # the longest the loop sleeps; leases and the watchdog are renewed at this pace
@@ -152,7 +153,8 @@ class Runner:
             news: list[Any] = list(source.port.read())
         except DeviceLost:
             self._selector.unregister(source.port)
-            source.port.close()
+            with suppress(HardwareFault):  # what is gone may not even be closed
+                source.port.close()
             source.port = None
             self._performer.feed(FaultChanged(source.fault, True))
             return

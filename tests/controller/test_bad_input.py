@@ -183,13 +183,20 @@ def unit(tmp_path, monkeypatch):
         yield unit
 
 
+def gone() -> None:
+    raise OSError(5, "Input/output error")
+
+
 def connect(folder, role: str) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.connect(str(folder / "run" / f"{role}.sock"))
     return client
 
 
-def test_a_keypad_that_is_pulled_out_is_a_fault_until_it_is_back(unit):
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_keypad_that_is_pulled_out_is_a_fault_until_it_is_back(unit, monkeypatch, closes):
+    if not closes:
+        monkeypatch.setattr(unit.runner._hardware.keypads["outside"].port._line, "close", gone)
     unit.keypad.plug(False)
     assert unit.until(lambda: "keypad" in unit.faults)
     unit.keypad.plug(True)

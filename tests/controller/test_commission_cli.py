@@ -7,10 +7,12 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from controller.cli import app
 from controller.commission import KEYS, TEST_QR
 from controller.commission_cli import NOT_BEGUN, commission
-from tests.controller.wired_unit import LINES, WiredUnit, wired_unit
+from tests.controller.wired_unit import LINES, WiredUnit, config_text, wired_unit
 
 TYPED = {
     "keypad_mm": "1000",
@@ -113,3 +115,10 @@ def test_a_unit_in_service_is_begun_with_at_its_keypad_only(tmp_path, monkeypatc
         staff = Staff(unit, {})
         staff.go_through()
         assert staff.passed is False and NOT_BEGUN in staff.screen.getvalue()
+
+
+def test_a_unit_that_does_not_run_is_said_to_be_none(tmp_path):
+    (tmp_path / "door.toml").write_text(config_text(tmp_path))
+    done = CliRunner().invoke(app, ["commission", "--config", str(tmp_path / "door.toml")])
+    assert done.exit_code == 1
+    assert "the unit does not answer" in done.stderr
