@@ -158,8 +158,8 @@ class Door:
         return self._deadline[1]
 
     def _next_deadline_ms(self, now: Now) -> int | None:
-        posture, faults = self.memory.posture, self.faults
-        if self._changed_faults(now) or posture.over(now.utc_s, now.trusted):
+        faults = self.faults
+        if self._changed_faults(now) or self._holding.over(now):
             return now.mono_ms
         candidates = [
             self.leaf.deadline_ms,
@@ -167,11 +167,10 @@ class Door:
             self._answer.until_ms,
             self._keypads.deadline_ms,
             self.commissioning.deadline_ms,
+            self._holding.deadline_ms(now),
         ]
         if "pin_tries" in faults:
             candidates.append(self._tries.next_back_ms(now.mono_ms))
-        if posture.until_s is not None:
-            candidates.append(now.mono_ms + posture.until_s * 1000 - now.utc_ms)
         if now.trusted and self.installed and "list_stale" not in faults:
             stale_s = self.installed.list.refresh_after + STALE_AFTER_S
             candidates.append(now.mono_ms + max(0, stale_s * 1000 - now.utc_ms))
@@ -251,7 +250,7 @@ class Door:
         due = self.leaf.time_over(now) + self._journal.due(now)
         for fault, on in self._changed_faults(now):
             due += self._alarms.set(fault, on)
-        if self.memory.posture.over(now.utc_s, now.trusted):
+        if self._holding.over(now):
             # It keeps its own date: an untrusted clock must not make this look newer than what comes next.
             effects += self._admission.take_posture(Posture("controlled", self.memory.posture.since_s), now, "time")
         effects += self._journal.records(due)

@@ -20,10 +20,33 @@ class Holding:
     def __init__(self, journal: Journal) -> None:
         self.on = False
         self._journal = journal
+        # What a person asked for, and its end by the counter nobody sets: a clock that is set back lengthens nothing.
+        self._asked: tuple[Posture, int] | None = None
 
     def posture(self, now: Now) -> Posture:
         """The posture as it stands at this instant."""
-        return self._journal.memory.posture.at(now.utc_s, now.trusted)
+        posture = self._journal.memory.posture
+        return Posture("controlled", posture.since_s) if self.over(now) else posture
+
+    def over(self, now: Now) -> bool:
+        """Whether an unlocked posture has ended."""
+        ends_ms = self._asked_end_ms()
+        return self._journal.memory.posture.over(now.utc_s, now.trusted) or (
+            ends_ms is not None and now.mono_ms >= ends_ms
+        )
+
+    def deadline_ms(self, now: Now) -> int | None:
+        """The monotonic instant at which an unlocked posture ends."""
+        until_s, asked_ms = self._journal.memory.posture.until_s, self._asked_end_ms()
+        if until_s is None:
+            return None
+        by_clock_ms = now.mono_ms + until_s * 1000 - now.utc_ms
+        return by_clock_ms if asked_ms is None else min(by_clock_ms, asked_ms)
+
+    def _asked_end_ms(self) -> int | None:
+        posture = self._journal.memory.posture
+        asked = self._asked is not None and self._asked[0] == posture and posture.state == "unlocked"
+        return self._asked[1] if self._asked and asked else None
 
     def next_since_s(self, now: Now) -> int:
         """When a posture taken now counts as taken: what was done last is the newest, also where a list dates its
@@ -48,6 +71,8 @@ class Holding:
     def take(self, posture: Posture, now: Now, by: str, verdict: Verdict | None, kept: Kept) -> list[Effect]:
         """Another posture, in one record with `kept`, and the lock held or let go for it."""
         unlocks = posture.at(now.utc_s, now.trusted).state == "unlocked"
+        if posture.until_s is not None and by != "list":
+            self._asked = posture, now.mono_ms + posture.until_s * 1000 - now.utc_ms
         kept = self._journal.memory.set_posture(posture) | kept
         record = self._journal.record([drafts.posture(posture, by, verdict)], kept, opening_door=unlocks)
         return [record, *self.hold(unlocks)]

@@ -68,6 +68,16 @@ def test_unlocked_never_lasts_longer_than_twelve_hours():
     assert posture.detail["until"] == NOON + 12 * HOUR
 
 
+def test_a_clock_that_is_set_back_makes_unlocked_no_longer():
+    bench = Bench(installed(replace_windows(STAFF, NOON + 5 * DAY)), start_s=NOON + 20 * HOUR)
+    bench.keys("*#1" + STAFF_PIN)
+    bench.wait(HOUR)
+    bench.start_s -= 20 * HOUR
+    assert Hold(False) not in bench.wait(11 * HOUR - 1)
+    assert Hold(False) in bench.wait(1)
+    assert Hold(True) in bench.keys("*#1" + STAFF_PIN), "and staff may ask for it again"
+
+
 def test_unlocked_ends_when_the_clock_is_not_trusted():
     bench = Bench(installed(STAFF))
     bench.keys("*#1" + STAFF_PIN)
