@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,8 @@ from cryptography import x509
 
 from controller.checks.finding import Finding, amber, green, red
 from controller.config import Config
+from controller.formats.errors import Refused
+from controller.formats.toml_file import parse_toml
 from hal.errors import HardwareFault
 
 FULL_BYTES: Final = 50 * 1024 * 1024
@@ -121,7 +122,8 @@ def _osdp_key(section: str, path: Path) -> Iterator[Finding]:
 def _broker_file(agent: Path, setting: str) -> Path | None:
     """A path in the agent's `[broker]` section."""
     try:
-        named = tomllib.loads(agent.read_text("utf-8")).get("broker", {}).get(setting)
-    except (OSError, ValueError):
+        broker = parse_toml(agent.read_bytes(), "bad_config", str(agent)).get("broker")
+    except (OSError, Refused):
         return None
+    named = broker.get(setting) if isinstance(broker, dict) else None
     return agent.parent / named if isinstance(named, str) else None

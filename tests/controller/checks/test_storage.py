@@ -68,7 +68,9 @@ def test_a_certificate_is_told_in_time(tmp_path, days, colour):
     assert storage.certificate(agent(tmp_path, days), NOW_S).colour == colour
 
 
-@pytest.mark.parametrize("text", ["", "[broker]\n", "[[[", '[broker]\ncertificate = "none.pem"\n'])
+@pytest.mark.parametrize(
+    "text", ["", "[broker]\n", "[[[", '[broker]\ncertificate = "none.pem"\n', "broker = 5", "x = " + "[" * 3000]
+)
 def test_a_certificate_that_cannot_be_read_is_red(tmp_path, text):
     (tmp_path / "agent.toml").write_text(text)
     assert storage.certificate(tmp_path / "agent.toml", NOW_S).colour == "red"
