@@ -144,10 +144,11 @@ class EventLog:
 
     @property
     def readable(self) -> bool:
-        """Whether what is on disk can still be read."""
+        """Whether what is on disk can still be read, all of it."""
         try:
             self._db.execute("SELECT max(length(event)) FROM record").fetchone()
-        except sqlite3.Error:
+            self.kept()
+        except (sqlite3.Error, StorageFault):
             return False
         return True
 

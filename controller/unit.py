@@ -251,7 +251,10 @@ class Unit:
         """A log on disk that can be written, in place of one that cannot be read; None while there can be none."""
         try:
             with contextlib.suppress(StorageFault):
-                return self._disk.open_log(self.setup.door)
+                found = self._disk.open_log(self.setup.door)
+                if found.readable:
+                    return found
+                found.close()
             self._disk.set_log_aside()
             return self._disk.open_log(self.setup.door)
         except (StorageFault, OSError):

@@ -128,7 +128,8 @@ class Upkeep:
             log.keep({}, may_hold=True)
         if log.volatile and self._is_due("heal", now.mono_ms, HEAL_EVERY_MS):
             self._unit.heal_log()
-        elif log.held and not log.volatile and not log.readable:
+        elif (log.held or "log_degraded" in self._door.faults) and not log.volatile and not log.readable:
+            # Also where it still takes records: what lies behind a bad page would never reach the hub.
             kept = self._door.memory.everything()
             self._began_again(log.go_on_in_memory(kept, now.utc_ms, now.clock), now)
         if not log.held and "log_degraded" in self._door.faults:

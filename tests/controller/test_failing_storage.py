@@ -164,6 +164,34 @@ def test_a_log_that_cannot_be_read_any_more_goes_on_in_memory_and_comes_back(
     assert unit.performer.door.memory.uses.keys() == {"g1"} or unit.performer.door.memory.tries < 10
 
 
+def test_a_bad_page_keeps_no_record_from_the_hub_for_ever(unit: Unit):
+    """The ends of the log can be read, and it takes more; the middle cannot be read any more."""
+    log, folder = unit.unit.log, unit.folder
+    for _ in range(100):
+        log.append([Draft("opened")] * 10, {}, AT_MS, "synced", may_hold=False)
+    log.checkpoint()
+    log.close()
+    middle = (folder / LOG).stat().st_size // 2 // 4096 * 4096
+    with (folder / LOG).open("r+b") as file:
+        file.seek(middle)
+        file.write(b"\xff" * 4096)
+    unit.start()
+    assert unit.opens()
+    for _ in range(70):
+        unit.pass_time(1)
+        unit.sent()
+    assert unit.opens()
+    unit.pass_time(3)
+    unit.sent()
+    log = unit.unit.log
+    assert not unit.in_memory()
+    assert "log_degraded" not in unit.faults
+    assert log.acknowledged.seq == log.end.seq < 100
+    assert [event["reason"] for event in unit.events("loss")] == ["log_unreadable"]
+    assert unit.events("granted")
+    assert (folder / f"{LOG}.unreadable").exists(), "kept for whoever wants to look"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
