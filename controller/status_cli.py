@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.admin_client import ask_status, watch
+from controller.explain import YEAR_10000_S
 from controller.formats.errors import Refused
 from controller.formats.messages import PublicState, Status
 
@@ -158,4 +159,4 @@ def _panel(title: str, rows: list[Row]) -> Panel:
 
 
 def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.fromtimestamp(min(seconds, YEAR_10000_S - 1), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

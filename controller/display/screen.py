@@ -35,6 +35,7 @@ AFTER_MS = 20_000
 digits down, and for each of four languages to have its turn."""
 TURN_MS = 5_000
 DAY_S = 86_400
+LAST_S = 253_402_128_000  # 9999-12-30: a list's instants may lie further, a calendar's days in no time zone do
 NEXT_LANGUAGE = "#9"
 CLEAR = "*"  # before it while digits stand: a `#` behind them would end the code
 FATAL = frozenset({"lock"})  # faults with which no code opens
@@ -115,7 +116,7 @@ class _Telling:
         return tuple(Line(language, leave[language]) for language in self.languages if leave.get(language))
 
     def _local(self, at_s: int) -> datetime:
-        return datetime.fromtimestamp(at_s, _zone(self.public.time_zone))
+        return datetime.fromtimestamp(min(at_s, LAST_S), _zone(self.public.time_zone))
 
 
 class Composer:

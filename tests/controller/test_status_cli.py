@@ -40,6 +40,10 @@ def test_what_is_wrong_is_said_in_words():
     assert "every code is refused" in seen(replace(WELL, list_version=None, valid_until=None))
 
 
+def test_a_list_without_end_is_shown():
+    assert "valid until" in seen(replace(WELL, valid_until=1 << 40), public(occupied_until=1 << 40))
+
+
 def test_what_the_screen_shows_is_there_but_no_digit():
     assert "refused too_late" in seen(WELL, refused("too_late"))
     assert "3 digits typed" in seen(WELL, public(digits=3))

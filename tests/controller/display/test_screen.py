@@ -1,5 +1,6 @@
 """What the screen says, and that it says no more."""
 
+import msgspec
 import pytest
 
 from controller.display.catalogue import GUIDE_STEPS, LANGUAGES, catalogues
@@ -186,3 +187,10 @@ def test_whoever_brings_the_door_into_service_is_told_each_step(language, step):
     assert told.body[0].text.replace("\u2011", "-") == words.hint and told.body[-1].text == "105"
     assert "7 #" in told.body[1].text and "3" in told.footer[0].text and "17" in told.footer[0].text
     assert told.dots == 0
+
+
+@pytest.mark.parametrize("far_s", [253_402_300_799, 1 << 40])
+@pytest.mark.parametrize("time_zone", ["Europe/Brussels", "Pacific/Kiritimati"])
+def test_a_booking_without_end_does_not_take_the_screen_away(time_zone, far_s):
+    for state in (public(occupied_until=far_s), public(occupied_from=far_s), refused("too_early", opens_at=far_s)):
+        assert told(screen(msgspec.structs.replace(state, time_zone=time_zone)))
