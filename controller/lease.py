@@ -25,10 +25,12 @@ class Lease:
     def hold(self, on: bool, now_ms: int) -> None:
         """Keep released until told otherwise, or stop; a release that is on runs out by itself."""
         self._holding = on
-        if on or now_ms < self._release_until_ms:
-            self._renew(now_ms)  # also shorter: what was leased to hold must not outlast the release
-        else:
+        if on:
+            self._renew(now_ms)
+        elif now_ms >= self._release_until_ms:
             self._lock.secure()
+        elif self._lease_until_ms > self._release_until_ms:
+            self._renew(now_ms)  # what was leased to hold must not outlast the release
 
     def renew(self, now_ms: int) -> None:
         """Renew what is running low. Called every loop turn."""

@@ -66,10 +66,11 @@ class SimulatedLock:
         self._fuse.pass_moment()
         self._settle()
         now_ms = self._true_ms()
-        if self._on_ms is None:
-            self._on_ms = now_ms
+        was_on_ms, before_ms = self._on_ms, self._until_ms
+        self._on_ms = now_ms if was_on_ms is None else was_on_ms
         self._until_ms = now_ms + int(lease_s * 1000)
-        self.driven()
+        if was_on_ms is None or self._until_ms > before_ms:
+            self.driven()
         self._fuse.pass_moment()
 
     def secure(self) -> None:
