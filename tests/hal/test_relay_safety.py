@@ -134,7 +134,8 @@ def test_a_process_that_goes_on_after_sigstop_lets_go_at_once(board, tmp_path):
         "raise RuntimeError('in the main thread')\n",
         "sys.exit(3)\n",
         "import signal, os; signal.signal(15, lambda *_: sys.exit()); os.kill(os.getpid(), 15); time.sleep(60)\n",
-        "import signal, os; os.kill(os.getpid(), 2); time.sleep(60)\n",
+        # A shell's background jobs are born deaf to it.
+        "import signal, os; signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), 2); time.sleep(60)\n",
     ],
     ids=["exception", "exit", "SIGTERM", "SIGINT"],
 )

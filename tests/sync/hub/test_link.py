@@ -110,7 +110,6 @@ class Service:
     def __init__(self, keys: dict[str, VerifyKey]) -> None:
         self._keys = keys
         self.reports: list[StateReport] = []
-        self.turns: list[int] = []
         self.dues = 0
 
     def event_keys(self, doors: Collection[str], /) -> dict[str, VerifyKey]:
@@ -118,7 +117,6 @@ class Service:
 
     def doors_reported(self, reports: Sequence[StateReport], at: int, /) -> list[Refused]:
         self.reports += reports
-        self.turns.append(len(reports))
         return []
 
     def passes_used(self, door_id: str, credentials: Collection[str], now: int, /) -> set[str]:
@@ -319,17 +317,6 @@ def test_a_hub_that_was_away_learns_what_doors_said_meanwhile(
     eventually(lambda: controller.linked)
     request.getfixturevalue("hub")
     eventually(lambda: service.reports)
-
-
-def test_reports_that_come_shortly_after_each_other_are_taken_in_one_turn(
-    controller: Controller, hub: HubLink, service: Service, door: DoorLog, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("sync.hub.link.GATHER_S", 1.0)
-    for _ in range(3):
-        controller.say(state_of(door))
-        time.sleep(0.1)
-    eventually(lambda: len(service.reports) == 3)
-    assert service.turns == [3]
 
 
 def test_what_is_wrong_is_counted_and_answered_by_what_is_held(

@@ -116,6 +116,14 @@ def test_one_that_cannot_be_handled_costs_nobody_elses(hub, taken, acked):
     assert acked == [11, 12, 13, 14], "it would fail for ever and fill the broker's window"
 
 
+def test_a_report_waits_a_moment_for_those_of_other_doors(hub, taken, monkeypatch):
+    """A turn costs more than what it takes in."""
+    monkeypatch.setattr("sync.hub.link.time.sleep", lambda _s: arrives(hub, 2, 3))
+    arrives(hub, 1)
+    turn(hub)
+    assert taken.versions == [1, 2, 3]
+
+
 def test_both_at_once(hub, taken):
     """A bug in one message, and while they are tried one by one the database goes away: still in order."""
     arrives(hub, 11, 13, 14)
