@@ -1,7 +1,7 @@
 """Where a running demo is: one small file that lets `zaalsleutel sim keys …` find it from any terminal.
 
 The file is in the demo's own folder, with a copy in the account's run folder (`$XDG_RUNTIME_DIR`, else
-`~/.local/state`). Of two demos the one started last is the one that is found without `--directory`.
+`~/.local/state`). Of the demos that run, the one started last is found without `--directory`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Whereabouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 def publish(here: Whereabouts) -> None:
     """Write both files, readable by this account only: there is a token in them."""
-    for path in (Path(here.directory) / FILE, _well_known()):
+    for path in _well_known():
+        if not _lives(path):  # of a demo that was killed
+            path.unlink(missing_ok=True)
+    for path in (Path(here.directory) / FILE, _copy(here)):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f".{FILE}.{here.pid}")
         fresh.touch(mode=0o600)
@@ -44,31 +47,38 @@ def publish(here: Whereabouts) -> None:
 
 
 def withdraw(here: Whereabouts) -> None:
-    """Take the well-known file away, unless it is another demo's by now."""
-    try:
-        if _read(_well_known()).pid == here.pid:
-            _well_known().unlink()
-    except (OSError, msgspec.MsgspecError):
-        return
+    """Take the copy away."""
+    _copy(here).unlink(missing_ok=True)
 
 
 def find(directory: Path | None = None) -> Whereabouts:
     """The running demo, or the one in `directory`. Raises NoDemo."""
-    path = _well_known() if directory is None else directory / FILE
+    for path in _well_known() if directory is None else [directory / FILE]:
+        if here := _lives(path):
+            return here
+    where = "" if directory is None else f" in {directory}"
+    raise NoDemo(f"no demo is running{where}; start one in another terminal: ./run demo")
+
+
+def _lives(path: Path) -> Whereabouts | None:
+    """What the file says, None when that is nothing or of a demo that is gone."""
     try:
-        here = _read(path)
+        here = msgspec.json.decode(path.read_bytes(), type=Whereabouts)
         os.kill(here.pid, 0)  # asks only whether it lives
     except (OSError, msgspec.MsgspecError):
-        where = "" if directory is None else f" in {directory}"
-        raise NoDemo(f"no demo is running{where}; start one in another terminal: ./run demo") from None
+        return None
     return here
 
 
-def _read(path: Path) -> Whereabouts:
-    return msgspec.json.decode(path.read_bytes(), type=Whereabouts)
+def _copy(here: Whereabouts) -> Path:
+    return _run_folder() / f"demo-{here.pid}.json"
 
 
-def _well_known() -> Path:
+def _well_known() -> list[Path]:
+    """Every demo's copy, the newest first."""
+    return sorted(_run_folder().glob("demo-*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _run_folder() -> Path:
     run = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(run) if run else Path.home() / ".local" / "state"
-    return folder / "zaalsleutel" / FILE
+    return (Path(run) if run else Path.home() / ".local" / "state") / "zaalsleutel"

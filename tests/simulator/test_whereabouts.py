@@ -47,7 +47,7 @@ def test_the_last_one_started_is_found_and_the_others_by_folder(tmp_path):
 
 def test_the_token_is_for_this_account_only(tmp_path, run_folder):
     publish(here(tmp_path))
-    for path in (tmp_path / whereabouts.FILE, run_folder / "zaalsleutel" / whereabouts.FILE):
+    for path in (tmp_path / whereabouts.FILE, *(run_folder / "zaalsleutel").iterdir()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -61,15 +61,25 @@ def test_a_demo_that_is_gone_is_not_found(tmp_path):
         find(tmp_path / "elsewhere")
 
 
-def test_withdrawing_leaves_another_demos_word(tmp_path):
-    mine, other = here(tmp_path / "1", dead_pid()), here(tmp_path / "2")
-    publish(mine)
-    publish(other)
-    withdraw(mine)
-    assert find() == other
-    withdraw(other)
+def test_when_the_last_one_started_ends_the_one_before_is_found(tmp_path):
+    first, second = here(tmp_path / "1", os.getppid()), here(tmp_path / "2")
+    publish(first)
+    publish(second)
+    assert find() == second
+    withdraw(second)
+    assert find() == first
+    withdraw(first)
     with pytest.raises(NoDemo):
         find()
+
+
+def test_what_a_killed_demo_left_hides_no_other_and_goes_with_the_next(tmp_path, run_folder):
+    publish(here(tmp_path / "1", os.getppid()))
+    publish(killed := here(tmp_path / "2", dead_pid()))
+    assert find() == here(tmp_path / "1", os.getppid())
+    publish(here(tmp_path / "3"))
+    assert f"demo-{killed.pid}.json" not in os.listdir(run_folder / "zaalsleutel")
+    assert find() == here(tmp_path / "3")
 
 
 def test_a_file_that_is_something_else_is_no_demo(tmp_path):
