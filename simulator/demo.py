@@ -12,6 +12,7 @@ that can be cut. Leaving the `with` ends everything, also after a failed start.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -41,7 +42,7 @@ START_S: Final = 60.0
 
 
 class StartFailed(Exception):
-    """A command that prepares the demo was refused; the text has its words."""
+    """The folder is not one to start in, or a command that prepares the demo was refused; the text says which."""
 
 
 class Demo:
@@ -68,6 +69,7 @@ class Demo:
         self._connected: HardwareClient | None = None
         self._tap: Tap | None = None
         self._broker_files: BrokerFiles | None = None
+        self._lock: int | None = None
         self._broker_port = free_port()
         self._http_port = free_port()
         self._doors_port = free_port()
@@ -86,14 +88,18 @@ class Demo:
         if self._tap is not None:
             self._tap.close()
         self._processes.stop()
+        if self._lock is not None:
+            os.close(self._lock)
 
     def start(self, tell: Callable[[str], None]) -> None:
-        """Bring everything up; `tell` hears what is being done."""
-        self.folders.make()
-        tell("making the hub's keys and certificates")
+        """Bring everything up, or what an earlier demo left in this folder; `tell` hears what is being done."""
+        again = self._take_folder()
+        tell("going on from an earlier demo" if again else "making the hub's keys and certificates")
         self._make_hub()
-        tell("holding the ceremony: three offline keys, two of which sign whom the door believes")
-        self._hold_ceremony()
+        self.ceremony = Ceremony(self.folders, self.run)
+        if not again:
+            tell("holding the ceremony: three offline keys, two of which sign whom the door believes")
+            self._hold_ceremony()
         tell("starting the broker")
         self._start_broker()
         tell("starting the hub")
@@ -103,8 +109,9 @@ class Demo:
         tell("starting controller, camera and agent")
         self._install()
         self._start_door()
-        tell("enrolling the door: the camera reads the hub's QR code, staff confirm what the unit shows")
-        self.enrol()
+        if not again:
+            tell("enrolling the door: the camera reads the hub's QR code, staff confirm what the unit shows")
+            self.enrol()
         tell("waiting for the door's first list")
         self.wait_until(lambda: self.door.status().list_version is not None, START_S, "the door's first list")
 
@@ -152,6 +159,21 @@ class Demo:
 
     # --- one process after the other
 
+    def _take_folder(self) -> bool:
+        """Have the folder to ourselves; whether an earlier demo left a door there. Raises StartFailed."""
+        root = self.folders.root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ours until we end, however we end
+        except BlockingIOError:
+            raise StartFailed(f"another demo runs in {root}") from None
+        again = self.folders.unit_keys.exists()
+        if not again and self.folders.hub.exists():
+            raise StartFailed(f"the demo in {root} ended before its door was one; remove it, or choose another folder")
+        self.folders.make()
+        return again
+
     def _make_hub(self) -> None:
         folder, town = self.folders.hub, self.folders.root / "town.toml"
         (folder / "hub.toml").write_text(demo_files.hub(self._http_port, self._broker_port, self._doors_port), "utf-8")
@@ -162,7 +184,6 @@ class Demo:
 
     def _hold_ceremony(self) -> None:
         """What three holders do on machines of their own."""
-        self.ceremony = Ceremony(self.folders, self.run)
         self.ceremony.make_roots()
         self.ceremony.first()
 
@@ -212,7 +233,7 @@ class Demo:
         self.run("hub", "door", "confirm", DOOR, self.confirmed_code, *hub)
         # The keys that the unit made for itself; whoever verifies its log offline needs the public halves.
         public = self.run("door", "init", "--config", str(folder / "unit.toml"), "--json")
-        (folder / "unit-keys.json").write_text(public, "utf-8")
+        self.folders.unit_keys.write_text(public, "utf-8")
 
     def enrolment_code(self) -> str | None:
         """The digits that the unit shows to staff, None while it shows none."""

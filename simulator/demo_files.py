@@ -42,6 +42,7 @@ class Folders:
         self.hardware = self.root / "hardware"
         self.door = self.root / "door"
         self.data = self.door / "data"
+        self.unit_keys = self.door / "unit-keys.json"  # the last that is made once: with it the door is one
         self.sockets = self.door / "run"
         self.clock = self.root / "clock.json"
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from time import time
 
+from controller.formats.code_list import parse
 from controller.formats.encoding import canonical, parse_object
-from controller.formats.envelope import key_id
+from controller.formats.envelope import key_id, unverified
 from controller.formats.jwk import SigningKey, load_private
 from simulator.demo import Demo
 from simulator.demo_files import DOOR
@@ -28,12 +29,12 @@ What a demo of zaalsleutel left behind. To be tried in this folder, with nothing
 
     zaalsleutel audit verify log.jsonl --key door.pub.jwk
     zaalsleutel list inspect list.json --key keys/list.pub.jwk
-    zaalsleutel door explain --list list.json --key keys/list.pub.jwk --at {at} --pin 482913
+    zaalsleutel door explain --list list.json --key keys/list.pub.jwk --at {at} --pin 1234567
 
 (`zaalsleutel` is in .venv/bin of the clone.) Change a letter in log.jsonl and verify it again: it says where. Ask the
-last about a PIN or QR text (--qr) that the demo gave, and another instant. The private keys in keys/ signed this demo
-and nothing else. traffic.jsonl is every message that passed the broker, payloads in base64; logs/ is what each process
-wrote.
+last about a PIN or QR text (--qr) that the demo gave and did not cancel (of the story: tomorrow's PIN), and it says
+granted; about another instant, and it says why not. The private keys in keys/ signed this demo and nothing else.
+traffic.jsonl is every message that passed the broker, payloads in base64; logs/ is what each process wrote.
 """
 
 
@@ -42,16 +43,22 @@ def keep(demo: Demo, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     hub = str(demo.folders.hub)
     keep_logs(demo, folder)
-    (folder / "README.txt").write_text(README.format(at=instant(int(time()))), "utf-8")
-    printed = parse_object((demo.folders.door / "unit-keys.json").read_bytes(), "unit-keys.json")
+    printed = parse_object(demo.folders.unit_keys.read_bytes(), "unit-keys.json")
     (folder / "door.pub.jwk").write_bytes(canonical(printed["event_key"]))
     shutil.copy(demo.folders.traffic, folder)
     demo.run("audit", "export", "--hub", hub, "--door", DOOR, "--out", str(folder / "log.jsonl"))
     demo.run("hub", "list-of", DOOR, "--out", str(folder / "list.json"), "--hub", hub)
+    (folder / "README.txt").write_text(README.format(at=_some_time(folder / "list.json")), "utf-8")
     (folder / "keys").mkdir(mode=0o700, exist_ok=True)
     signer = key_id((folder / "list.json").read_bytes())
     _keep_key(demo.folders.hub / "keys", "list", folder / "keys", lambda key: key.verify_key.thumbprint == signer)
     _keep_key(demo.folders.hub / "keys", "receipt", folder / "keys", lambda _key: True)
+
+
+def _some_time(code_list: Path) -> str:
+    """When the first code of the list opens, now if it has none. Raises OSError."""
+    windows = (window for grant in parse(unverified(code_list.read_bytes()).payload).grants for window in grant.windows)
+    return instant(next(windows, (int(time()), 0))[0])
 
 
 def _keep_key(keys: Path, purpose: str, folder: Path, wanted: Callable[[SigningKey], bool]) -> None:

@@ -93,7 +93,8 @@ class Story(Visitor):
         for ref, start_s in ((NOW, now_s), (TOMORROW, now_s + 24 * HOUR_S)):
             body = booking(1, "active", ROOM, start_s, start_s + HOUR_S)
             self.reservations[ref] = self._demo.hub.put(ref, body)
-        return f"{NOW} has PIN {self._code(NOW, 'pin')} and a QR; {TOMORROW} is for later"
+        now, tomorrow = (self._code(ref, "pin") for ref in (NOW, TOMORROW))
+        return f"{NOW} has PIN {now} and a QR; {TOMORROW} is for later, with PIN {tomorrow}"
 
     def _list_applied(self) -> str:
         for ref in self.reservations:

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulator.demo_files import Folders
 from tests.e2e.eavesdrop import overheard
 
 pytestmark = pytest.mark.e2e
@@ -100,6 +103,53 @@ def test_ctrl_c_while_starting_leaves_nothing(demo, left_running, short_folder):
     assert demo.wait(PATIENCE_S) == 0
     assert left_running() == []
     assert not list(short_folder.glob("zs-*"))
+
+
+def test_a_demo_that_was_killed_goes_on_in_its_folder(short_folder, monkeypatch, left_running):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
+    folder = short_folder / "demo"
+    with _demo_in(folder) as demo:
+        in_service(demo)
+        made = sim("reserve", "--ref", REF)
+        wait_for_grants(1)
+        command = [*SIM, "demo", "--directory", folder]
+        other = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert other.returncode == 1 and "another demo runs" in other.stderr
+        demo.kill()
+    with _demo_in(folder) as demo:
+        in_service(demo)
+        wait_for_grants(1)
+        sim("keys", made["pin"])
+        assert sim("push", "--wait", "5")["result"] == "opened"
+        while "access.in" not in [event["type"] for event in sim_events()]:
+            assert demo.poll() is None
+        demo.terminate()
+        assert demo.wait(PATIENCE_S) == 0
+    assert left_running() == []
+
+
+def test_a_folder_whose_demo_never_came_up_is_named(short_folder):
+    half = short_folder / "half"
+    Folders(half).make()
+    command = [*SIM, "demo", "--directory", half]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1 and "ended before its door was one" in done.stderr
+
+
+@contextmanager
+def _demo_in(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [*SIM, "demo", "--json", "--directory", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def sim_events() -> list[dict[str, Any]]:
+    done = subprocess.run([*SIM, "events", "--json"], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    events: list[dict[str, Any]] = json.loads(done.stdout)
+    return events
 
 
 def _is(pid: str, words: str, folder: str) -> bool:

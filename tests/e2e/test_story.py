@@ -59,7 +59,7 @@ def test_the_kept_log_verifies_and_an_altered_one_does_not(played):
 
 
 def test_the_commands_of_the_kept_readme_do_what_it_says(played):
-    _, kept, _ = played
+    told, kept, _ = played
     commands = [line.split() for line in (kept / "README.txt").read_text().splitlines() if line.startswith("    ")]
     assert [words[:3] for words in commands] == [
         ["zaalsleutel", "audit", "verify"],
@@ -69,6 +69,10 @@ def test_the_commands_of_the_kept_readme_do_what_it_says(played):
     for _, *words in commands:
         done = run(*(kept / word if (kept / word).exists() else word for word in words))
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    # The last about the PIN that the story shows, at the time the file names.
+    pin = told["lines"][1]["happened"].split()[-1]
+    asked = [kept / word if (kept / word).exists() else word for word in words[:-1]]
+    assert run(*asked, pin).stdout.startswith("granted")
 
 
 @pytest.mark.parametrize("key", ["list.jwk", "list.pub.jwk"])
