@@ -17,7 +17,7 @@ SIM: Final = "zaalsleutel sim"
 IN_A_CLONE: Final = "./run sim"  # where nobody put the command on the path
 COMMANDS: Final = (
     ("reserve", "make a reservation from now on; prints its PIN and QR"),
-    ("keys 482913", "type a PIN"),
+    ("keys 1234567", "type a PIN"),
     ("push --wait 5", "push the leaf, leaning on it for 5 s"),
     ("close", "let the leaf fall shut"),
     ("show QR.png --seconds 2", "hold a QR up to the camera"),

@@ -39,6 +39,7 @@ console = Console()
 Directory = Annotated[Path | None, typer.Option(help="The demo's folder, where several run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
+KEYS = frozenset("0123456789*#")
 QR_PX = 8
 HASH_DIGITS, HASH_SHOWN = 64, 8
 MINUTE_S = 60
@@ -91,6 +92,8 @@ def keys(
     as_json: AsJson = False,
 ) -> None:
     """Type on the keypad."""
+    if not set(keys) <= KEYS:
+        raise typer.BadParameter("a keypad has the keys 0-9 * #", param_hint="KEYS")
 
     def act(hardware: HardwareClient) -> str:
         hardware.keys(keys, interval)

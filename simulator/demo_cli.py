@@ -1,12 +1,13 @@
 """`zaalsleutel sim demo`: run the demo for a person, or play the story and say whether it came true.
 
 Exit status: 0 the story came true, or the demo was ended by Ctrl-C or SIGTERM; 1 something failed, and it says what;
-130 a story was interrupted.
+2 a folder that was named cannot be used; 130 a story was interrupted.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import tempfile
@@ -28,12 +29,15 @@ from simulator import evidence, whereabouts
 from simulator.broker import NoBroker
 from simulator.cheat_sheet import cheat_sheet
 from simulator.demo import Demo, StartFailed
-from simulator.demo_files import PathTooLong, Rules
+from simulator.demo_files import Folders, PathTooLong, Rules
 from simulator.processes import ChildDied, NotInTime
 from simulator.story import Line, Story
 from simulator.virtual_door import VirtualDoorPage
 
 INTERRUPTED = 130
+UNUSABLE = 2
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+"""Without either the only browser there may be is one for the terminal, which the demo has already."""
 STORY_RULES = Rules(release_s=2)  # the story waits for the lock to lock again
 LOOK_S = 0.5
 
@@ -43,15 +47,24 @@ out, err = Console(), Console(stderr=True)
 def run_demo(*, story: bool, keep: Path | None, directory: Path | None, as_json: bool) -> int:
     """Everything behind `zaalsleutel sim demo`; returns the exit status."""
     try:
-        if story and directory is not None and directory.exists() and any(directory.iterdir()):
-            return _fail(f"{directory} is not empty, and a story needs a fresh start")
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)  # where it cannot be, that is said now and not after the story
+        refused = _not_to_be_used(story, keep, directory)
+    except PathTooLong as error:
+        return _fail(str(error))
+    if refused is not None:
+        return _fail(*refused)
+    lost: list[str] = []
+    status = _run(story=story, keep=keep, directory=directory, as_json=as_json, lost=lost)
+    return _fail(f"not everything could be kept: {lost[0]}") if lost else status
+
+
+def _run(*, story: bool, keep: Path | None, directory: Path | None, as_json: bool, lost: list[str]) -> int:
+    """The demo from start to end; `lost` takes what could not be kept."""
+    try:
         with _signals_interrupt(), ExitStack() as ending:
             demo = _prepare(ending, directory, STORY_RULES if story else Rules())
             _start(demo, quiet=as_json)
             if keep is not None:
-                ending.callback(_keep, demo, keep)
+                ending.callback(_keep, demo, keep, lost)
             ending.callback(_be_left_alone)
             if story:
                 return 0 if _play(demo, as_json) else 1
@@ -114,19 +127,44 @@ def _stay(ending: ExitStack, demo: Demo, as_json: bool) -> NoReturn:
     else:
         page = ending.enter_context(VirtualDoorPage(demo))
         out.print(cheat_sheet(here, page.url))
-        if err.is_terminal:
+        if err.is_terminal and any(map(os.environ.get, SCREENS)):
             webbrowser.open(page.url)
     while True:
         demo.check()
         sleep(LOOK_S)
 
 
-def _keep(demo: Demo, folder: Path) -> None:
+def _keep(demo: Demo, folder: Path, lost: list[str]) -> None:
     """Runs while the demo is still up, whatever became of it."""
     try:
         evidence.keep(demo, folder)
     except (StartFailed, OSError) as error:
-        err.print(f"not everything could be kept: {error}", markup=False, soft_wrap=True)
+        lost.append(str(error))
+
+
+def _not_to_be_used(story: bool, keep: Path | None, directory: Path | None) -> tuple[str, int] | None:
+    """What is wrong with the folders, said now and not after the story; and the exit status. Raises PathTooLong."""
+    if directory is not None:
+        Folders(directory)  # before it is made
+        if why := _unusable(directory):
+            return why, UNUSABLE
+        if story and any(directory.iterdir()):
+            return f"{directory} is not empty, and a story needs a fresh start", 1
+    if keep is not None and (why := _unusable(keep)):
+        return why, UNUSABLE
+    return None
+
+
+def _unusable(folder: Path) -> str | None:
+    """Why nothing can be written into this folder, which is made where it is not there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except FileExistsError:
+        return f"{folder} is no folder"
+    except OSError as error:
+        return f"{folder} cannot be used: {(error.strerror or str(error)).lower()}"
 
 
 def _table(lines: list[Line]) -> Table:
@@ -163,6 +201,6 @@ def _be_left_alone() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, status: int = 1) -> int:
     err.print(f"demo: {text}", markup=False, highlight=False, soft_wrap=True)
-    return 1
+    return status

@@ -123,6 +123,11 @@ def test_keys_arrive_at_the_keypad(running, door):
         assert keypad.read(3) == b"12#"
 
 
+def test_letters_are_no_keys(running):
+    done = sim("keys", "PIN")
+    assert done.exit_code == 2 and "0-9 * #" in done.output
+
+
 def test_the_leaf_is_locked_forced_closed_and_free_from_inside(running, door):
     assert answer("push")["result"] == "locked"
     assert answer("push", "--force")["result"] == "forced"
@@ -217,4 +222,4 @@ def test_a_demo_with_nowhere_to_write_says_so_before_it_starts(options, tmp_path
     (tmp_path / "file").write_text("precious")
     monkeypatch.setattr("simulator.demo_cli.Demo", None)
     done = sim("demo", *options)
-    assert done.exit_code == 1 and "file" in done.output
+    assert done.exit_code == 2 and "file" in done.output and "Errno" not in done.output
