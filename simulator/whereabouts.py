@@ -76,7 +76,14 @@ def _copy(here: Whereabouts) -> Path:
 
 def _well_known() -> list[Path]:
     """Every demo's copy, the newest first."""
-    return sorted(_run_folder().glob("demo-*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return sorted(_run_folder().glob("demo-*.json"), key=_written_ns, reverse=True)
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # of a demo that has just ended
+        return 0
 
 
 def _run_folder() -> Path:

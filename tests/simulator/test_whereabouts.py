@@ -45,6 +45,12 @@ def test_the_last_one_started_is_found_and_the_others_by_folder(tmp_path):
     assert find(tmp_path / "1") == first
 
 
+def test_one_that_ends_while_it_is_looked_for_hides_no_other(tmp_path, run_folder):
+    publish(here(tmp_path))
+    (run_folder / "zaalsleutel" / "demo-1.json").symlink_to("gone")  # listed, and not there any more
+    assert find() == here(tmp_path)
+
+
 def test_the_token_is_for_this_account_only(tmp_path, run_folder):
     publish(here(tmp_path))
     for path in (tmp_path / whereabouts.FILE, *(run_folder / "zaalsleutel").iterdir()):
