@@ -45,8 +45,9 @@ class Holding:
 
     def _asked_end_ms(self) -> int | None:
         posture = self._journal.memory.posture
-        asked = self._asked is not None and self._asked[0] == posture and posture.state == "unlocked"
-        return self._asked[1] if self._asked and asked else None
+        if self._asked is None or self._asked[0] != posture or posture.state != "unlocked":
+            return None
+        return self._asked[1]
 
     def next_since_s(self, now: Now) -> int:
         """When a posture taken now counts as taken: what was done last is the newest, also where a list dates its

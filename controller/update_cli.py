@@ -58,7 +58,7 @@ def sign(
         signer = load_private(parse_object(key.read_bytes(), str(key)), str(key))
         out.write_bytes(seal(canonical(update), UPDATE_TYP, signer))
     except (Refused, OSError) as error:
-        print(unusable(error) if isinstance(error, OSError) else error, file=sys.stderr)
+        print(_in_words(error), file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{update.version} for Debian {update.debian} {update.arch}, number {number}: {out}")
 
@@ -79,7 +79,7 @@ def install(
         unit = load(config)
         result = install_update(Places(spool, own, unit.data), unit.door.id, int(time()), run_command)
     except (Refused, OSError, ValueError) as error:
-        print(f"not installed: {unusable(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        print(f"not installed: {_in_words(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{result.version}: {result.outcome}")
     if result.outcome == RESTARTING:
@@ -97,9 +97,13 @@ def status(
     try:
         result = last_result(own)
     except (Refused, OSError) as error:
-        print(unusable(error) if isinstance(error, OSError) else error, file=sys.stderr)
+        print(_in_words(error), file=sys.stderr)
         raise typer.Exit(1) from None
     print(json.dumps(None if result is None else msgspec.to_builtins(result)))
+
+
+def _in_words(error: Exception) -> Exception:
+    return unusable(error) if isinstance(error, OSError) else error
 
 
 def _field(package: Path, name: str) -> str:

@@ -87,13 +87,9 @@ class Feed:
         self._desk = desk
         self._records = records
 
-    def after(self, caller: Caller, cursor: int, limit: int) -> list[FeedEvent]:
-        """At most `limit` events after `cursor` that the caller may see, oldest first."""
-        return self.page(caller, cursor, limit)[0]
-
     def page(self, caller: Caller, cursor: int, limit: int) -> tuple[list[FeedEvent], int]:
-        """The same, and the cursor to go on from: past what the caller may not see, so that it is not looked through
-        again."""
+        """At most `limit` events after `cursor` that the caller may see, oldest first; and the cursor to go on from,
+        past what the caller may not see, so that it is not looked through again."""
         # Asked first. What is stored between the two questions below is for the next page: here it would be passed over
         # if it came after its own question and before that of a later event.
         end = self.end()

@@ -75,8 +75,8 @@ class Reach:
         return (ip.is_global and not local) or any(ip in network for network in self.networks)
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """POST and answer the status, within DELIVERY_S. Redirects are not followed: the
-        address is what was subscribed. Raises OSError (TimeoutError when it took longer), HTTPException, ValueError."""
+        """POST and answer the status, within DELIVERY_S. Redirects are not followed: the address is what was
+        subscribed. Raises OSError (TimeoutError when it took longer), HTTPException, ValueError."""
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, parts.port)

@@ -25,7 +25,7 @@ def told(service, sessions):
     feed = Feed(service, LogStore(sessions))
 
     def types(caller=BOOKER, prefix="") -> list[str]:
-        return [each.type for each in feed.after(caller, 0, 500) if each.type.startswith(prefix)]
+        return [each.type for each in feed.page(caller, 0, 500)[0] if each.type.startswith(prefix)]
 
     return types
 
@@ -111,9 +111,9 @@ def test_the_same_cursor_gives_the_same_events(service, sessions):
         start = NOW + number * DAY + HOUR
         service.put("booking", f"R-{number}", wish(start=start, until=start + HOUR), NOW)
     feed = Feed(service, LogStore(sessions))
-    everything = feed.after(BOOKER, 0, 500)
+    everything = feed.page(BOOKER, 0, 500)[0]
     paged, cursor = [], 0
-    while page := feed.after(BOOKER, cursor, 3):
+    while page := feed.page(BOOKER, cursor, 3)[0]:
         paged += page
         cursor = page[-1].cursor
     assert paged == everything

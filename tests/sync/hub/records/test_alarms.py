@@ -139,12 +139,12 @@ def test_the_hub_raises_the_alarm_once(service: Service, sessions: Sessions, lis
     bench, _ = at_the_door(list_of, str(pins(answer)[1][0].pin))
     deliver(service, sessions, bench, tmp_path, twice=twice)
     feed = Feed(service, LogStore(sessions))
-    (alarm,) = [each for each in feed.after(FACILITY, 0, 500) if each.type == "alarm.duress"]
+    (alarm,) = [each for each in feed.page(FACILITY, 0, 500)[0] if each.type == "alarm.duress"]
     assert (alarm.door, alarm.grant, alarm.detail["what"]) == (DOOR, answer.grant, "granted")
     assert [(each.door, each.grant) for each in service.alarms(FACILITY, NOW)] == [(DOOR, answer.grant)]
     assert service.alarms(FACILITY, NOW + 2 * DAY) == []
     assert service.alarms(SPORT, NOW) == []
-    assert not [each for each in feed.after(SPORT, 0, 500) if each.type == "alarm.duress"]
+    assert not [each for each in feed.page(SPORT, 0, 500)[0] if each.type == "alarm.duress"]
 
 
 def test_a_log_that_forks_is_on_the_list(service: Service, sessions: Sessions):
